@@ -1,0 +1,66 @@
+package im
+
+// EventKind names what can happen. A recorder can be asked per kind whether
+// anybody wants to know, so that what nobody wants costs nothing.
+type EventKind uint8
+
+// Event kinds.
+const (
+	EventMessageSent EventKind = iota + 1
+	EventUserOnline
+	EventUserOffline
+	EventUserKicked
+
+	EventKinds = iota + 1 // one past the last
+)
+
+// Event is a fact about a committed change. Events are recorded inside the
+// transaction that makes the change.
+type Event interface{ Kind() EventKind }
+
+// MessageSent: a message was accepted; it has its seq if it is stored.
+type MessageSent struct {
+	Message     *Message
+	OperationID string
+}
+
+// UserOnline: a connection of the user was opened.
+type UserOnline struct {
+	Session      Session
+	OperationID  string
+	At           Millis
+	IsBackground bool
+}
+
+// UserOffline: the last connection of the user on a platform was closed.
+type UserOffline struct {
+	Session     Session
+	OperationID string
+	At          Millis
+}
+
+// UserKicked: a connection was ended by force, or displaced by a newer login.
+type UserKicked struct {
+	Session     Session
+	OperationID string
+	At          Millis
+}
+
+// Session is one connection of a user.
+type Session struct {
+	ConnID   string
+	UserID   string
+	Platform Platform
+}
+
+// Kind implements Event.
+func (MessageSent) Kind() EventKind { return EventMessageSent }
+
+// Kind implements Event.
+func (UserOnline) Kind() EventKind { return EventUserOnline }
+
+// Kind implements Event.
+func (UserOffline) Kind() EventKind { return EventUserOffline }
+
+// Kind implements Event.
+func (UserKicked) Kind() EventKind { return EventUserKicked }

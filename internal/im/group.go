@@ -1,0 +1,56 @@
+package im
+
+// Group roles.
+const (
+	RoleOwner  int32 = 100
+	RoleAdmin  int32 = 60
+	RoleMember int32 = 20
+)
+
+// Group status values.
+const (
+	GroupOK        int32 = 0
+	GroupBanned    int32 = 1
+	GroupDismissed int32 = 2
+	GroupMuted     int32 = 3
+)
+
+// WorkingGroup is the only group type that can be created.
+const WorkingGroup int32 = 2
+
+// Group is a group's profile and settings.
+type Group struct {
+	GroupID               string
+	Name                  string
+	Notification          string
+	Introduction          string
+	FaceURL               string
+	OwnerID               string
+	CreatorID             string
+	CreatedAt             Millis
+	MemberCount           uint32
+	Ex                    string
+	Status                int32
+	Type                  int32
+	NeedVerification      int32
+	LookMemberInfo        int32
+	ApplyMemberFriend     int32
+	NotificationUpdatedAt Millis
+	NotificationUserID    string
+}
+
+// Member is a user's membership of a group.
+type Member struct {
+	GroupID    string
+	UserID     string
+	Role       int32
+	Nickname   string // own nickname in the group, "" uses the profile's
+	FaceURL    string
+	JoinedAt   Millis
+	JoinSource int32
+	InviterID  string
+	OperatorID string
+	MuteUntil  Millis
+	Ex         string
+	AppLevel   int32 // from the profile
+}
