@@ -1,0 +1,95 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Severity ranks a Problem.
+type Severity uint8
+
+const (
+	// Hint is worth knowing; nothing is wrong.
+	Hint Severity = iota + 1
+	// Warning is probably not what the operator wants.
+	Warning
+	// Error refuses the configuration.
+	Error
+)
+
+func (s Severity) String() string {
+	switch s {
+	case Hint:
+		return "hint"
+	case Warning:
+		return "warning"
+	case Error:
+		return "error"
+	default:
+		return "unknown"
+	}
+}
+
+// Problem is one finding, with the place to correct it.
+type Problem struct {
+	File     string // file name, name of an environment variable, or "" for neither
+	Line     int    // from 1; 0 when there is no line
+	Col      int
+	Path     string // key, dotted
+	Message  string
+	Severity Severity
+
+	// name marks findings about unknown names, which the lenient switch turns
+	// into warnings.
+	name bool
+}
+
+// Error renders the finding as "file:line:col: message".
+func (p Problem) Error() string {
+	switch {
+	case p.File == "":
+		return p.Message
+	case p.Line == 0:
+		return p.File + ": " + p.Message
+	case p.Col == 0:
+		return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Message)
+	default:
+		return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Col, p.Message)
+	}
+}
+
+// Problems is why a configuration was refused: every error of every file.
+type Problems struct {
+	List []Problem
+}
+
+func (p *Problems) Error() string {
+	lines := make([]string, len(p.List))
+	for i, problem := range p.List {
+		lines[i] = problem.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap gives errors.As and errors.Is the single findings.
+func (p *Problems) Unwrap() []error {
+	errs := make([]error, len(p.List))
+	for i, problem := range p.List {
+		errs[i] = problem
+	}
+	return errs
+}
+
+// sortProblems puts findings in reading order: by file, then by place.
+func sortProblems(list []Problem) {
+	slices.SortStableFunc(list, func(a, b Problem) int {
+		if c := strings.Compare(a.File, b.File); c != 0 {
+			return c
+		}
+		if a.Line != b.Line {
+			return a.Line - b.Line
+		}
+		return a.Col - b.Col
+	})
+}
