@@ -33,6 +33,7 @@ require (
 	github.com/mattn/go-sqlite3 v1.14.22 // indirect
 	github.com/modern-go/concurrent v0.0.0-20180306012644-bacd9c7ef1dd // indirect
 	github.com/modern-go/reflect2 v1.0.2 // indirect
+	github.com/parley-im/parley/test/harness v0.0.0
 	github.com/patrickmn/go-cache v2.1.0+incompatible // indirect
 	github.com/pelletier/go-toml/v2 v2.0.8 // indirect
 	github.com/pkg/errors v0.9.1 // indirect
@@ -56,3 +57,5 @@ require (
 	gorm.io/gorm v1.25.10 // indirect
 	nhooyr.io/websocket v1.8.10 // indirect
 )
+
+replace github.com/parley-im/parley/test/harness => ../../harness

@@ -1,14 +1,15 @@
 #!/bin/sh
-# Makes vendor/, which the tests need and git ignores. The protocol package this
-# client core is tested with renamed one field after the core was released; the
-# core does not compile against it until the same name is used here.
+# Makes vendor/, which the tests need and git ignores: the official client core
+# and everything it imports. The core was released against an older protocol
+# module, in which one field had another name; the copy gets today's name.
 set -eu
 cd "$(dirname "$0")"
-core=vendor/github.com/openimsdk/openim-sdk-core/v3/internal/third/log.go
-stamp=vendor/.prepared
-if [ -f "$stamp" ] && [ "$stamp" -nt go.mod ] && [ "$stamp" -nt go.sum ] && [ "$stamp" -nt prepare.sh ]; then
+made=vendor/.prepared
+
+# Up to date unless a dependency, this script, or the harness (copied, too) changed.
+if [ -f "$made" ] && [ -z "$(find go.mod go.sum prepare.sh ../../harness -newer "$made" -type f)" ]; then
 	exit 0
 fi
 go mod vendor
-sed -i 's/SystemType:/AppFramework:/' "$core"
-touch "$stamp"
+sed -i 's/SystemType:/AppFramework:/' vendor/github.com/openimsdk/openim-sdk-core/v3/internal/third/log.go
+touch "$made"

@@ -1,0 +1,62 @@
+// Package native drives a parley server with the official Go client core, the
+// one inside the mobile and desktop SDKs, unmodified: real sockets, its own
+// SQLite database per device. The tests assert what an app would see.
+//
+// The core races with itself, so this binary runs without the race detector;
+// TestRaceSmoke puts it into the server instead.
+package native
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/openimsdk/tools/log"
+	"github.com/parley-im/parley/test/harness"
+)
+
+// shared is the server of all tests that do not need one of their own.
+var shared *harness.Server
+
+// binaries is where tests build further servers.
+var binaries string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "parley-native-")
+	if err != nil {
+		return failed(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	binaries = dir
+
+	// Without a logger the client core writes everything to standard output.
+	if err := log.InitLoggerFromConfig("sdk", "", "test", "Linux", 1, false, false, dir, 1, 24, "v", true); err != nil {
+		return failed(err)
+	}
+	binary, err := harness.Build(dir, false)
+	if err != nil {
+		return failed(err)
+	}
+	data, err := os.MkdirTemp(dir, "data-")
+	if err != nil {
+		return failed(err)
+	}
+	if shared, err = harness.Start(harness.Options{Binary: binary, DataDir: data}); err != nil {
+		return failed(err)
+	}
+	code := m.Run()
+	if err := shared.Stop(); err != nil {
+		return failed(err)
+	}
+	if code != 0 {
+		fmt.Fprintf(os.Stderr, "the shared server wrote:\n%s\n", shared.Output())
+	}
+	return code
+}
+
+func failed(err error) int {
+	fmt.Fprintln(os.Stderr, err)
+	return 1
+}
