@@ -137,7 +137,9 @@ func (r *gobReader) typeDefinition() *gobType {
 			case form == 4 && n == 3, form == 1 && n == 2, form == 2 && n == 2:
 				t.elem = r.int()
 			case form == 1 && n == 3:
-				t.length = r.int()
+				if t.length = r.int(); t.length < 0 {
+					r.fail()
+				}
 			default:
 				r.fail()
 			}
