@@ -1,0 +1,132 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/parley-im/parley/internal/im"
+)
+
+// Append is a request to accept one message. The store fills Message.Seq; from
+// then on the message is shared and must not be changed.
+type Append struct {
+	Message     *im.Message
+	OperationID string
+
+	// Unstored messages (option history off) get no seq and no row; their
+	// events are recorded all the same.
+	Unstored bool
+	// Dedup looks for an earlier send with the same sender, conversation and
+	// client id within DedupWindow. Off for what the server writes itself.
+	Dedup bool
+	// Sent records im.MessageSent. Off for messages that report an event.
+	Sent bool
+	// Check runs once more, inside the transaction, the rules that the caller
+	// checked before he waited for a handler. Nil if nothing was waited for.
+	Check func(*Tx) error
+	// Owners are the users whose conversation rows must exist with the message.
+	Owners []im.Conversation
+
+	// Committed runs right after the durable commit, in commit order within a
+	// conversation, before Append returns. It must not block. It does not run
+	// for a duplicate.
+	Committed func(*im.Message)
+
+	// Duplicate is set to the first message when this one repeats it.
+	Duplicate *im.Message
+}
+
+// ErrDuplicateSend is returned by Append when Duplicate was set.
+var ErrDuplicateSend = errors.New("store: message was sent before")
+
+// Append stores a message as the next of its conversation, together with its
+// conversation rows, the sender's read position and its outbox rows, and
+// returns after the durable commit. The caller's context is obeyed only until
+// the store starts on the message: after that the outcome is always reported.
+func (s *Store) Append(ctx context.Context, a *Append) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.engine.append(ctx, a)
+}
+
+// openConversations creates the missing conversation rows of a message and
+// counts each in its owner's version log.
+func (tx *Tx) openConversations(owners []im.Conversation) error {
+	for _, c := range owners {
+		if _, err := tx.InsertConversation(c); err != nil {
+			return fmt.Errorf("open conversation %s of %s: %w", c.ConversationID, c.OwnerID, err)
+		}
+	}
+	return nil
+}
+
+// isSameSend reports whether the stored message is an earlier attempt of m.
+func isSameSend(stored, m *im.Message) bool {
+	return stored.ClientMsgID == m.ClientMsgID && stored.SendID == m.SendID
+}
+
+// FindSend looks for a message with the sender and client id of m, stored
+// within DedupWindow, and returns nil if there is none.
+func (s *Store) FindSend(ctx context.Context, m *im.Message) (*im.Message, error) {
+	if lite, ok := s.engine.(*sqliteEngine); ok && !lite.recent.mayHold(m.SendID, m.ConversationID, m.ClientMsgID) {
+		return nil, nil
+	}
+	var found *im.Message
+	err := s.Read(ctx, func(tx *Tx) (err error) {
+		found, err = tx.findSend(m)
+		return err
+	})
+	return found, err
+}
+
+// findSend walks the conversation backwards to the start of the window.
+func (tx *Tx) findSend(m *im.Message) (*im.Message, error) {
+	since := tx.store.Now() - im.Millis(DedupWindow.Milliseconds())
+	var before im.Seq = 1 << 62
+	for {
+		page, err := queryAll(tx, storedFields, `SELECT m.seq, m.client_id, m.send_time, m.data FROM log l JOIN message m ON m.log = l.id
+			WHERE l.conversation_id = $1 AND m.seq < $2 ORDER BY m.seq DESC LIMIT 200`, m.ConversationID, before)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range page {
+			if row.sendTime < since {
+				return nil, nil
+			}
+			if row.clientID != m.ClientMsgID {
+				continue
+			}
+			stored, err := row.message(m.ConversationID)
+			if err != nil {
+				return nil, err
+			}
+			if isSameSend(stored, m) {
+				return stored, nil
+			}
+		}
+		if len(page) < 200 {
+			return nil, nil
+		}
+		before = page[len(page)-1].seq
+	}
+}
+
+// storedMessage is a row of the message table.
+type storedMessage struct {
+	seq      im.Seq
+	clientID string
+	sendTime im.Millis
+	data     []byte
+}
+
+func storedFields(r *storedMessage) []any { return []any{&r.seq, &r.clientID, &r.sendTime, &r.data} }
+
+func (r *storedMessage) message(c im.ConversationID) (*im.Message, error) {
+	m := &im.Message{ConversationID: c, Seq: r.seq, ClientMsgID: r.clientID, SendTime: r.sendTime}
+	if err := decodeMessage(r.data, m); err != nil {
+		return nil, fmt.Errorf("message %d of %s: %w", r.seq, c, err)
+	}
+	return m, nil
+}

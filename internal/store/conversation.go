@@ -1,0 +1,150 @@
+package store
+
+import (
+	"fmt"
+
+	"github.com/parley-im/parley/internal/im"
+)
+
+const conversationColumns = `owner_id, conversation_id, type, user_id, group_id, recv_opt, pinned, private_chat, burn_duration,
+	group_at_type, attached_info, ex, min_seq, max_seq, destruct, destruct_time, latest_destruct_time`
+
+// conversationRow adds to a conversation what only sync looks at.
+type conversationRow struct {
+	im.Conversation
+	createdVersion, version uint64
+}
+
+func conversationFields(c *im.Conversation) []any {
+	return []any{&c.OwnerID, &c.ConversationID, &c.Type, &c.UserID, &c.GroupID, &c.RecvOpt, (*flag)(&c.Pinned), (*flag)(&c.PrivateChat),
+		&c.BurnDuration, &c.GroupAtType, &c.AttachedInfo, &c.Ex, &c.MinSeq, &c.MaxSeq, (*flag)(&c.Destruct), &c.DestructTime, &c.LatestDestructTime}
+}
+
+func conversationRowFields(r *conversationRow) []any {
+	return append(conversationFields(&r.Conversation), &r.createdVersion, &r.version)
+}
+
+// InsertConversation creates a user's row of a conversation if he has none,
+// counts it in his version log, and reports whether it did.
+func (tx *Tx) InsertConversation(c im.Conversation) (bool, error) {
+	found, err := tx.exists(`SELECT 1 FROM conversation WHERE owner_id = $1 AND conversation_id = $2`, c.OwnerID, c.ConversationID)
+	if err != nil || found {
+		return false, err
+	}
+	v, err := tx.nextVersion(im.VersionConversations, c.OwnerID)
+	if err != nil {
+		return false, err
+	}
+	n, err := tx.exec(`INSERT INTO conversation (`+conversationColumns+`, created_version, version)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18)
+		ON CONFLICT (owner_id, conversation_id) DO NOTHING`,
+		c.OwnerID, c.ConversationID, c.Type, c.UserID, c.GroupID, c.RecvOpt, boolInt(c.Pinned), boolInt(c.PrivateChat), c.BurnDuration,
+		c.GroupAtType, c.AttachedInfo, c.Ex, c.MinSeq, c.MaxSeq, boolInt(c.Destruct), c.DestructTime, c.LatestDestructTime, v.Version)
+	if err != nil {
+		return false, fmt.Errorf("insert conversation %s of %s: %w", c.ConversationID, c.OwnerID, err)
+	}
+	if c.RecvOpt != im.RecvNotify {
+		tx.touch(c.OwnerID)
+	}
+	return n > 0, tx.restored(im.VersionConversations, c.OwnerID, string(c.ConversationID))
+}
+
+// Conversation returns a user's row of a conversation.
+func (tx *Tx) Conversation(ownerID string, c im.ConversationID) (row im.Conversation, found bool, err error) {
+	found, err = tx.queryRow(`SELECT `+conversationColumns+` FROM conversation WHERE owner_id = $1 AND conversation_id = $2`,
+		[]any{ownerID, c}, conversationFields(&row)...)
+	return row, found, err
+}
+
+// Conversations returns a user's rows of the given conversations.
+func (tx *Tx) Conversations(ownerID string, ids []im.ConversationID) ([]im.Conversation, error) {
+	return queryIn(tx, conversationFields, `SELECT `+conversationColumns+` FROM conversation
+		WHERE owner_id = $1 AND conversation_id IN (%s) ORDER BY id`, []any{ownerID}, ids)
+}
+
+// ConversationPage returns a user's rows in order of creation.
+func (tx *Tx) ConversationPage(ownerID string, offset, limit int) ([]im.Conversation, error) {
+	return queryAll(tx, conversationFields, `SELECT `+conversationColumns+` FROM conversation WHERE owner_id = $1
+		ORDER BY id LIMIT $2 OFFSET $3`, ownerID, limit, offset)
+}
+
+// ConversationCount returns the number of a user's conversations.
+func (tx *Tx) ConversationCount(ownerID string) (n int64, err error) {
+	_, err = tx.queryRow(`SELECT count(*) FROM conversation WHERE owner_id = $1`, []any{ownerID}, &n)
+	return n, err
+}
+
+// ConversationIDs returns the ids of a user's conversations in order of creation.
+func (tx *Tx) ConversationIDs(ownerID string) ([]im.ConversationID, error) {
+	return queryAll(tx, one[im.ConversationID], `SELECT conversation_id FROM conversation WHERE owner_id = $1 ORDER BY id`, ownerID)
+}
+
+// PinnedConversationIDs returns the ids of a user's pinned conversations.
+func (tx *Tx) PinnedConversationIDs(ownerID string) ([]im.ConversationID, error) {
+	return queryAll(tx, one[im.ConversationID], `SELECT conversation_id FROM conversation WHERE owner_id = $1 AND pinned = 1 ORDER BY id`, ownerID)
+}
+
+// ConversationsByRecvOpt returns the ids of a user's conversations with a
+// receive option.
+func (tx *Tx) ConversationsByRecvOpt(ownerID string, opt im.RecvOpt) ([]im.ConversationID, error) {
+	return queryAll(tx, one[im.ConversationID], `SELECT conversation_id FROM conversation WHERE owner_id = $1 AND recv_opt = $2 ORDER BY id`, ownerID, opt)
+}
+
+// ConversationChanges are the rows of a user's list that were created or
+// changed after a version, oldest change first; at most limit.
+func (tx *Tx) ConversationChanges(ownerID string, after uint64, limit int) (inserted, updated []im.Conversation, err error) {
+	rows, err := queryAll(tx, conversationRowFields, `SELECT `+conversationColumns+`, created_version, version FROM conversation
+		WHERE owner_id = $1 AND version > $2 ORDER BY version, id LIMIT $3`, ownerID, after, limit)
+	for _, r := range rows {
+		if r.createdVersion > after {
+			inserted = append(inserted, r.Conversation)
+		} else {
+			updated = append(updated, r.Conversation)
+		}
+	}
+	return inserted, updated, err
+}
+
+// ConversationChange is a partial update; nil leaves a field as it is.
+type ConversationChange struct {
+	RecvOpt      *im.RecvOpt
+	Pinned       *bool
+	PrivateChat  *bool
+	BurnDuration *int32
+	GroupAtType  *int32
+	AttachedInfo *string
+	Ex           *string
+	MinSeq       *im.Seq
+	MaxSeq       *im.Seq
+	Destruct     *bool
+	DestructTime *int64
+}
+
+// UpdateConversation changes the given fields of a user's row and counts it in
+// his version log. It reports whether the row exists.
+func (tx *Tx) UpdateConversation(ownerID string, c im.ConversationID, ch ConversationChange) (bool, error) {
+	v, err := tx.nextVersion(im.VersionConversations, ownerID)
+	if err != nil {
+		return false, err
+	}
+	n, err := tx.exec(`UPDATE conversation SET recv_opt = coalesce($1, recv_opt), pinned = coalesce($2, pinned),
+		private_chat = coalesce($3, private_chat), burn_duration = coalesce($4, burn_duration), group_at_type = coalesce($5, group_at_type),
+		attached_info = coalesce($6, attached_info), ex = coalesce($7, ex), min_seq = coalesce($8, min_seq), max_seq = coalesce($9, max_seq),
+		destruct = coalesce($10, destruct), destruct_time = coalesce($11, destruct_time), version = $12
+		WHERE owner_id = $13 AND conversation_id = $14`,
+		ch.RecvOpt, boolPtr(ch.Pinned), boolPtr(ch.PrivateChat), ch.BurnDuration, ch.GroupAtType, ch.AttachedInfo, ch.Ex, ch.MinSeq, ch.MaxSeq,
+		boolPtr(ch.Destruct), ch.DestructTime, v.Version, ownerID, c)
+	if err != nil {
+		return false, fmt.Errorf("update conversation %s of %s: %w", c, ownerID, err)
+	}
+	tx.touch(ownerID)
+	return n > 0, nil
+}
+
+func boolPtr(b *bool) *int {
+	if b == nil {
+		return nil
+	}
+	n := boolInt(*b)
+	return &n
+}

@@ -1,0 +1,124 @@
+package store
+
+import (
+	"fmt"
+
+	"github.com/parley-im/parley/internal/im"
+)
+
+const groupColumns = `group_id, name, notification, introduction, face_url, ex, owner_id, creator_id, status, type, member_count,
+	need_verification, look_member_info, apply_member_friend, notification_updated_at, notification_user_id, created_at`
+
+func groupFields(g *im.Group) []any {
+	return []any{&g.GroupID, &g.Name, &g.Notification, &g.Introduction, &g.FaceURL, &g.Ex, &g.OwnerID, &g.CreatorID, &g.Status, &g.Type,
+		&g.MemberCount, &g.NeedVerification, &g.LookMemberInfo, &g.ApplyMemberFriend, &g.NotificationUpdatedAt, &g.NotificationUserID, &g.CreatedAt}
+}
+
+// Own names are defaulted from the profile when members are read.
+const (
+	memberColumns = `SELECT m.group_id, m.user_id, m.role, CASE WHEN m.nickname = '' THEN coalesce(u.nickname, '') ELSE m.nickname END,
+	CASE WHEN m.face_url = '' THEN coalesce(u.face_url, '') ELSE m.face_url END, m.ex, m.join_source, m.inviter_id, m.operator_id,
+	m.mute_until, m.joined_at, coalesce(u.app_level, 0)`
+	memberFrom = ` FROM group_member m LEFT JOIN users u ON u.user_id = m.user_id `
+)
+
+func memberFields(m *im.Member) []any {
+	return []any{&m.GroupID, &m.UserID, &m.Role, &m.Nickname, &m.FaceURL, &m.Ex, &m.JoinSource, &m.InviterID, &m.OperatorID,
+		&m.MuteUntil, &m.JoinedAt, &m.AppLevel}
+}
+
+// InsertGroup stores a group; ErrDuplicateKey if the id is taken.
+func (tx *Tx) InsertGroup(g im.Group) error {
+	_, err := tx.exec(`INSERT INTO chat_group (`+groupColumns+`)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
+		g.GroupID, g.Name, g.Notification, g.Introduction, g.FaceURL, g.Ex, g.OwnerID, g.CreatorID, g.Status, g.Type, g.MemberCount,
+		g.NeedVerification, g.LookMemberInfo, g.ApplyMemberFriend, g.NotificationUpdatedAt, g.NotificationUserID, g.CreatedAt)
+	if err != nil {
+		return fmt.Errorf("insert group %s: %w", g.GroupID, err)
+	}
+	tx.touch(g.GroupID)
+	return nil
+}
+
+// InsertMembers adds members to a group as one operation: one version of the
+// group's member log, one of each member's joined-groups log.
+func (tx *Tx) InsertMembers(groupID string, members []im.Member) (im.Version, error) {
+	v, err := tx.nextVersion(im.VersionGroupMembers, groupID)
+	if err != nil {
+		return v, err
+	}
+	for _, m := range members {
+		joined, err := tx.nextVersion(im.VersionJoinedGroups, m.UserID)
+		if err != nil {
+			return v, err
+		}
+		if _, err := tx.exec(`INSERT INTO group_member (group_id, user_id, role, nickname, face_url, ex, join_source, inviter_id, operator_id,
+			mute_until, joined_at, created_version, version, joined_version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13)`,
+			groupID, m.UserID, m.Role, m.Nickname, m.FaceURL, m.Ex, m.JoinSource, m.InviterID, m.OperatorID,
+			m.MuteUntil, m.JoinedAt, v.Version, joined.Version); err != nil {
+			return v, fmt.Errorf("insert member %s of %s: %w", m.UserID, groupID, err)
+		}
+		if err := tx.restored(im.VersionGroupMembers, groupID, m.UserID); err != nil {
+			return v, err
+		}
+		if err := tx.restored(im.VersionJoinedGroups, m.UserID, groupID); err != nil {
+			return v, err
+		}
+	}
+	tx.touch(groupID)
+	return v, nil
+}
+
+// Groups returns the groups that exist among the ids.
+func (tx *Tx) Groups(groupIDs []string) ([]im.Group, error) {
+	return queryIn(tx, groupFields, `SELECT `+groupColumns+` FROM chat_group WHERE group_id IN (%s)`, nil, groupIDs)
+}
+
+// JoinedGroups returns a user's groups that are not dismissed, in the order
+// clients page them: by name, then age.
+func (tx *Tx) JoinedGroups(userID string) ([]im.Group, error) {
+	return queryAll(tx, groupFields, `SELECT `+groupColumns+` FROM chat_group WHERE status <> $1 AND group_id IN
+		(SELECT group_id FROM group_member WHERE user_id = $2) ORDER BY name, created_at, id`, im.GroupDismissed, userID)
+}
+
+// JoinedSince returns the ids of the groups a user joined after a version of
+// his joined-groups log; at most limit.
+func (tx *Tx) JoinedSince(userID string, after uint64, limit int) ([]string, error) {
+	return queryAll(tx, one[string], `SELECT group_id FROM group_member WHERE user_id = $1 AND joined_version > $2 ORDER BY joined_version LIMIT $3`,
+		userID, after, limit)
+}
+
+// GroupMemberIDs returns a group's members, roles first, then age.
+func (tx *Tx) GroupMemberIDs(groupID string) ([]string, error) {
+	return queryAll(tx, one[string], `SELECT user_id FROM group_member WHERE group_id = $1 ORDER BY role DESC, id`, groupID)
+}
+
+// MemberPage returns a group's members in the order of GroupMemberIDs.
+func (tx *Tx) MemberPage(groupID string, offset, limit int) ([]im.Member, error) {
+	return queryAll(tx, memberFields, memberColumns+memberFrom+`WHERE m.group_id = $1 ORDER BY m.role DESC, m.id LIMIT $2 OFFSET $3`, groupID, limit, offset)
+}
+
+// Members returns the members among the given users.
+func (tx *Tx) Members(groupID string, userIDs []string) ([]im.Member, error) {
+	return queryIn(tx, memberFields, memberColumns+memberFrom+`WHERE m.group_id = $1 AND m.user_id IN (%s) ORDER BY m.role DESC, m.id`, []any{groupID}, userIDs)
+}
+
+// MembersSince returns the members that joined or changed after a version of
+// the group's member log; at most limit.
+func (tx *Tx) MembersSince(groupID string, after uint64, limit int) (inserted, updated []im.Member, err error) {
+	type row struct {
+		im.Member
+		created uint64
+	}
+	rows, err := queryAll(tx, func(r *row) []any { return append(memberFields(&r.Member), &r.created) },
+		memberColumns+`, m.created_version`+memberFrom+
+			`WHERE m.group_id = $1 AND m.version > $2 ORDER BY m.version, m.id LIMIT $3`, groupID, after, limit)
+	for _, r := range rows {
+		if r.created > after {
+			inserted = append(inserted, r.Member)
+		} else {
+			updated = append(updated, r.Member)
+		}
+	}
+	return inserted, updated, err
+}

@@ -1,0 +1,402 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/parley-im/parley/internal/im"
+)
+
+// sqliteWriter owns the writing connection. It takes what has queued up, runs
+// it as one transaction, commits once, and answers everybody: group commit.
+// Its caches change only with a commit.
+type sqliteWriter struct {
+	engine *sqliteEngine
+	conn   *sqliteConn
+	queue  chan *writeRequest
+
+	mu      sync.RWMutex // held for reading while sending to queue
+	stopped bool
+
+	written    atomic.Int64 // bytes since the last checkpoint, roughly
+	restartLog atomic.Bool
+
+	// Owned by run.
+	logs map[im.ConversationID]logState
+}
+
+// writeRequest is one caller's work: an append or a function.
+type writeRequest struct {
+	ctx    context.Context
+	append *Append
+	fn     func(*Tx) error
+	done   chan error
+}
+
+// logState is what the writer knows of a log.
+type logState struct {
+	id     int64
+	max    im.Seq
+	opened bool // the conversation rows of its participants exist
+}
+
+const (
+	writeQueue = 1024 // callers beyond it wait
+	batchLimit = 512
+	// logCache bounds the writer's memory of logs; a full one starts over and is
+	// read again from the tables.
+	logCache = 1 << 19
+	// rowOverhead estimates the pages a row dirties beside its data.
+	rowOverhead = 200
+)
+
+const dedupMillis = im.Millis(DedupWindow / 1e6)
+
+func convID(s string) im.ConversationID { return im.ConversationID(s) }
+
+func newSQLiteWriter(e *sqliteEngine, c *sqliteConn) *sqliteWriter {
+	return &sqliteWriter{engine: e, conn: c, queue: make(chan *writeRequest, writeQueue), logs: make(map[im.ConversationID]logState)}
+}
+
+// stop lets the writer finish what is queued; it reports false if it was
+// stopped before.
+func (w *sqliteWriter) stop() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stopped {
+		return false
+	}
+	w.stopped = true
+	close(w.queue)
+	return true
+}
+
+func (w *sqliteWriter) submit(r *writeRequest) error {
+	r.done = make(chan error, 1)
+	w.mu.RLock()
+	if w.stopped {
+		w.mu.RUnlock()
+		return ErrClosed
+	}
+	select {
+	case w.queue <- r:
+		w.mu.RUnlock()
+	case <-r.ctx.Done():
+		w.mu.RUnlock()
+		return r.ctx.Err()
+	}
+	return <-r.done
+}
+
+func (e *sqliteEngine) write(ctx context.Context, fn func(*Tx) error) error {
+	return e.writer.submit(&writeRequest{ctx: ctx, fn: fn})
+}
+
+func (e *sqliteEngine) append(ctx context.Context, a *Append) error {
+	return e.writer.submit(&writeRequest{ctx: ctx, append: a})
+}
+
+// run is the writer's goroutine.
+func (w *sqliteWriter) run() {
+	batch := make([]*writeRequest, 0, batchLimit)
+	for first := range w.queue {
+		batch = append(batch[:0], first)
+	fill:
+		for len(batch) < batchLimit {
+			select {
+			case r, ok := <-w.queue:
+				if !ok {
+					break fill
+				}
+				batch = append(batch, r)
+			default:
+				break fill
+			}
+		}
+		w.serve(batch)
+		if w.restartLog.CompareAndSwap(true, false) {
+			// Readers on the old log make this a no-op; the next checkpoint asks again.
+			if _, err := w.conn.conn.ExecContext(context.Background(), "PRAGMA wal_checkpoint(RESTART)"); err != nil {
+				w.engine.store.log.Warn("log restart failed", "error", err)
+			}
+		}
+	}
+}
+
+// serve commits a batch and answers every request in it.
+func (w *sqliteWriter) serve(batch []*writeRequest) {
+	alive := batch[:0]
+	for _, r := range batch {
+		if err := r.ctx.Err(); err != nil {
+			r.done <- err
+			continue
+		}
+		alive = append(alive, r)
+	}
+	if len(alive) == 0 {
+		return
+	}
+	if w.commit(alive) {
+		return
+	}
+	// Something brought the whole transaction down. Each alone, the innocent pass.
+	if len(alive) == 1 {
+		return
+	}
+	for _, r := range alive {
+		w.commit([]*writeRequest{r})
+	}
+}
+
+// group is one transaction of the writer: its requests' outcomes and the cache
+// changes that wait for the commit.
+type group struct {
+	tx      *Tx
+	logs    map[im.ConversationID]logState
+	sent    []*Append // stored, in order
+	results []error
+	bytes   int64
+	reads   map[readKey]im.Seq
+	readLog []readKey
+}
+
+type readKey struct {
+	user string
+	log  int64
+}
+
+// commit runs the requests as one transaction. It reports false, having
+// answered nobody, if more than one request ran and the transaction failed as
+// a whole.
+func (w *sqliteWriter) commit(requests []*writeRequest) bool {
+	g := &group{
+		tx:      &Tx{ctx: context.Background(), q: w.conn, store: w.engine.store, writing: true},
+		logs:    make(map[im.ConversationID]logState),
+		results: make([]error, len(requests)),
+		reads:   make(map[readKey]im.Seq),
+	}
+	err := w.begin()
+	if err == nil {
+		err = w.runGroup(g, requests)
+	}
+	if err == nil {
+		_, err = w.conn.ExecContext(context.Background(), "COMMIT")
+		err = g.tx.dialect.wrap(err)
+	}
+	if err != nil {
+		_, _ = w.conn.ExecContext(context.Background(), "ROLLBACK") // fails if the engine rolled back by itself
+		if len(requests) > 1 {
+			return false
+		}
+		requests[0].done <- fmt.Errorf("commit: %w", err)
+		return true
+	}
+	w.publish(g)
+	for i, r := range requests {
+		r.done <- g.results[i]
+	}
+	return true
+}
+
+func (w *sqliteWriter) begin() error {
+	_, err := w.conn.ExecContext(context.Background(), "BEGIN IMMEDIATE")
+	return dialect{}.wrap(err)
+}
+
+// publish makes a committed group visible: caches first, then everybody who
+// waited for the commit, in order.
+func (w *sqliteWriter) publish(g *group) {
+	if len(w.logs)+len(g.logs) > logCache {
+		clear(w.logs)
+	}
+	for c, l := range g.logs {
+		w.logs[c] = l
+	}
+	for _, a := range g.sent {
+		if a.Dedup && !a.Unstored {
+			m := a.Message
+			w.engine.recent.add(m.SendID, m.ConversationID, m.ClientMsgID, m.SendTime)
+		}
+	}
+	w.written.Add(g.bytes)
+	g.tx.committed()
+	for _, a := range g.sent {
+		if a.Committed != nil {
+			a.Committed(a.Message)
+		}
+	}
+}
+
+// errGroup marks a failure after which the transaction as a whole is void.
+type errGroup struct{ error }
+
+func (e errGroup) Unwrap() error { return e.error }
+
+// runGroup runs each request in its own savepoint and collects the outcomes.
+// An error it returns voids the transaction.
+func (w *sqliteWriter) runGroup(g *group, requests []*writeRequest) error {
+	for i, r := range requests {
+		mark := g.tx.mark()
+		sent, bytes := len(g.sent), g.bytes
+		err := w.inSavepoint(g, func() error {
+			if r.append != nil {
+				return w.appendOne(g, r.append)
+			}
+			if err := protect(r.fn, g.tx); err != nil {
+				return err
+			}
+			g.bytes += 4 * rowOverhead
+			return nil
+		}, r.append != nil && len(r.append.Owners) == 0 && r.append.Check == nil)
+		if fatal, ok := errors.AsType[errGroup](err); ok {
+			return fatal.error
+		}
+		if err != nil {
+			g.tx.rewind(mark)
+			g.sent, g.bytes = g.sent[:sent], bytes
+		}
+		g.results[i] = err
+	}
+	for _, k := range g.readLog {
+		if _, err := g.tx.exec(advanceRead, k.user, k.log, g.reads[k]); err != nil {
+			return fmt.Errorf("read position: %w", err)
+		}
+	}
+	return nil
+}
+
+// inSavepoint undoes what f wrote if it fails. A plain append needs none: its
+// only writes come last, and if one of them fails the group is void.
+func (w *sqliteWriter) inSavepoint(g *group, f func() error, plain bool) error {
+	if plain {
+		return f()
+	}
+	if _, err := w.conn.ExecContext(g.tx.ctx, "SAVEPOINT request"); err != nil {
+		return errGroup{g.tx.dialect.wrap(err)}
+	}
+	end := "RELEASE request"
+	err := f()
+	if err != nil {
+		if _, ok := errors.AsType[errGroup](err); ok {
+			return err
+		}
+		if errors.Is(err, ErrDiskFull) || errors.Is(err, ErrCorrupt) {
+			return errGroup{err}
+		}
+		end = "ROLLBACK TO request"
+	}
+	if _, endErr := w.conn.ExecContext(g.tx.ctx, end); endErr != nil {
+		return errGroup{g.tx.dialect.wrap(endErr)}
+	}
+	if end != "RELEASE request" {
+		if _, endErr := w.conn.ExecContext(g.tx.ctx, "RELEASE request"); endErr != nil {
+			return errGroup{g.tx.dialect.wrap(endErr)}
+		}
+	}
+	return err
+}
+
+const advanceRead = `INSERT INTO read_position (user_id, log, seq) VALUES ($1, $2, $3)
+	ON CONFLICT (user_id, log) DO UPDATE SET seq = excluded.seq WHERE read_position.seq < excluded.seq`
+
+// appendOne gives the message its seq and inserts it.
+func (w *sqliteWriter) appendOne(g *group, a *Append) error {
+	m := a.Message
+	tx := g.tx
+	log, err := w.log(g, m.ConversationID, !a.Unstored)
+	if err != nil {
+		return err
+	}
+	if a.Dedup && !a.Unstored {
+		found, err := w.duplicate(g, m)
+		if err != nil {
+			return err
+		}
+		if found != nil {
+			a.Duplicate = found
+			return ErrDuplicateSend
+		}
+	}
+	if a.Check != nil {
+		if err := protect(a.Check, tx); err != nil {
+			return err
+		}
+	}
+	m.Seq = 0
+	if !a.Unstored {
+		if len(a.Owners) > 0 && !log.opened {
+			if err := tx.openConversations(a.Owners); err != nil {
+				return err
+			}
+			if _, err := tx.exec(`UPDATE log SET opened = 1 WHERE id = $1`, log.id); err != nil {
+				return err
+			}
+			log.opened = true
+		}
+		log.max++
+		m.Seq = log.max
+		data := encodeMessage(nil, m)
+		if _, err := tx.exec(`INSERT INTO message (log, seq, client_id, send_time, data) VALUES ($1, $2, $3, $4, $5)`,
+			log.id, m.Seq, m.ClientMsgID, m.SendTime, data); err != nil {
+			return errGroup{fmt.Errorf("insert message: %w", err)}
+		}
+		g.bytes += int64(len(data)) + rowOverhead
+		if !m.ConversationID.IsNotification() {
+			g.read(readKey{m.SendID, log.id}, m.Seq)
+		}
+	}
+	if a.Sent {
+		if err := tx.Record(im.MessageSent{Message: m, OperationID: a.OperationID}); err != nil {
+			return errGroup{fmt.Errorf("record message: %w", err)}
+		}
+	}
+	if !a.Unstored {
+		g.logs[m.ConversationID] = log
+	}
+	g.sent = append(g.sent, a)
+	return nil
+}
+
+// read notes how far a sender has read; the group writes the last of each.
+func (g *group) read(k readKey, seq im.Seq) {
+	if _, ok := g.reads[k]; !ok {
+		g.readLog = append(g.readLog, k)
+	}
+	g.reads[k] = seq
+}
+
+// duplicate looks for an earlier send, first among those of this group.
+func (w *sqliteWriter) duplicate(g *group, m *im.Message) (*im.Message, error) {
+	for _, a := range g.sent {
+		if a.Dedup && a.Message.ConversationID == m.ConversationID && isSameSend(a.Message, m) {
+			return a.Message, nil
+		}
+	}
+	if !w.engine.recent.mayHold(m.SendID, m.ConversationID, m.ClientMsgID) {
+		return nil, nil
+	}
+	return g.tx.findSend(m)
+}
+
+// log returns the state of a conversation's log, creating it if asked to.
+func (w *sqliteWriter) log(g *group, c im.ConversationID, create bool) (logState, error) {
+	if l, ok := g.logs[c]; ok {
+		return l, nil
+	}
+	if l, ok := w.logs[c]; ok && l.id != 0 {
+		return l, nil
+	}
+	var l logState
+	found, err := g.tx.queryRow(`SELECT l.id, l.opened, `+g.tx.dialect.maxSeq()+` FROM log l WHERE l.conversation_id = $1`,
+		[]any{c}, &l.id, &l.opened, &l.max)
+	if err != nil || found || !create {
+		return l, err
+	}
+	if _, err = g.tx.queryRow(`INSERT INTO log (conversation_id) VALUES ($1) RETURNING id`, []any{c}, &l.id); err != nil {
+		return l, errGroup{fmt.Errorf("create log: %w", err)}
+	}
+	return l, nil
+}

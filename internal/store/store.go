@@ -1,0 +1,137 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/parley-im/parley/internal/im"
+)
+
+// Options opens a store.
+type Options struct {
+	// Dir is the data directory of the embedded store. Used when PostgresURL is
+	// empty.
+	Dir string
+	// PostgresURL opens PostgreSQL instead.
+	PostgresURL string
+	// Synchronous is SQLite's durability: "FULL" (default) or "NORMAL".
+	Synchronous string
+	// MmapBytes is the memory map of each SQLite read connection, default 1 GiB.
+	MmapBytes int64
+	// Readers is the number of SQLite read connections, default 4.
+	Readers int
+	// Committers is the number of PostgreSQL appenders, default 4.
+	Committers int
+
+	Recorder Recorder     // default: nobody wants events
+	Logger   *slog.Logger // default: discards
+	Now      func() time.Time
+}
+
+// Recorder turns events into outbox rows; webhook implements it. Both methods
+// are called inside transactions: they must be quick and must not block.
+type Recorder interface {
+	Enabled(kind im.EventKind) bool
+	Render(e im.Event) []OutboxEvent
+}
+
+type noRecorder struct{}
+
+func (noRecorder) Enabled(im.EventKind) bool     { return false }
+func (noRecorder) Render(im.Event) []OutboxEvent { return nil }
+
+// engine is what differs between the two databases.
+type engine interface {
+	read(ctx context.Context, fn func(*Tx) error) error
+	write(ctx context.Context, fn func(*Tx) error) error
+	append(ctx context.Context, a *Append) error
+	close() error
+}
+
+// Store is a database. It is safe for concurrent use.
+type Store struct {
+	engine   engine
+	recorder Recorder
+	rules    *ruleCache
+	log      *slog.Logger
+	now      func() time.Time
+	outbox   chan struct{}
+}
+
+// ErrClosed is returned by calls on a store that was closed.
+var ErrClosed = errors.New("store: closed")
+
+// Open opens the database, bringing its schema up to date. The errors for a
+// locked data directory, a full disk or a damaged file say what to do.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	if o.Recorder == nil {
+		o.Recorder = noRecorder{}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &Store{
+		recorder: o.Recorder,
+		rules:    newRuleCache(),
+		log:      o.Logger,
+		now:      o.Now,
+		outbox:   make(chan struct{}, 1),
+	}
+	var err error
+	if o.PostgresURL != "" {
+		s.engine, err = openPostgres(ctx, s, o)
+	} else {
+		s.engine, err = openSQLite(ctx, s, o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close finishes what was begun and closes the database.
+func (s *Store) Close() error { return s.engine.close() }
+
+// Read runs fn on one consistent snapshot.
+func (s *Store) Read(ctx context.Context, fn func(*Tx) error) error {
+	return s.engine.read(ctx, fn)
+}
+
+// Write runs fn in a transaction and returns after its durable commit. fn may
+// run more than once; it must not wait for anything but the database.
+func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.engine.write(ctx, fn)
+}
+
+// Now is the store's clock, in milliseconds.
+func (s *Store) Now() im.Millis { return im.MillisOf(s.now()) }
+
+// OutboxWake signals, without piling up, that outbox rows were committed.
+func (s *Store) OutboxWake() <-chan struct{} { return s.outbox }
+
+func (s *Store) wakeOutbox() {
+	select {
+	case s.outbox <- struct{}{}:
+	default:
+	}
+}
+
+// protect turns a panic of a caller's function into an error, so that it
+// cannot take a batch, or the writer, down with it.
+func protect(fn func(*Tx) error, tx *Tx) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("store: panic in transaction: %v", r)
+		}
+	}()
+	return fn(tx)
+}

@@ -1,0 +1,59 @@
+package store
+
+import (
+	"fmt"
+
+	"github.com/parley-im/parley/internal/im"
+)
+
+const userColumns = `user_id, nickname, face_url, ex, app_level, recv_opt, created_at`
+
+func userFields(u *im.User) []any {
+	return []any{&u.UserID, &u.Nickname, &u.FaceURL, &u.Ex, &u.AppLevel, &u.RecvOpt, &u.CreatedAt}
+}
+
+// User returns a profile; found is false for an unknown id.
+func (tx *Tx) User(userID string) (u im.User, found bool, err error) {
+	found, err = tx.queryRow(`SELECT `+userColumns+` FROM users WHERE user_id = $1`, []any{userID}, userFields(&u)...)
+	return u, found, err
+}
+
+// Users returns the known profiles among the ids, in no particular order.
+func (tx *Tx) Users(userIDs []string) ([]im.User, error) {
+	return queryIn(tx, userFields, `SELECT `+userColumns+` FROM users WHERE user_id IN (%s)`, nil, userIDs)
+}
+
+// UserPage returns profiles in order of registration after the given position,
+// with the position of the last one.
+func (tx *Tx) UserPage(offset, limit int) ([]im.User, error) {
+	return queryAll(tx, userFields, `SELECT `+userColumns+` FROM users ORDER BY id LIMIT $1 OFFSET $2`, limit, offset)
+}
+
+// UserCount returns the number of registered users.
+func (tx *Tx) UserCount() (n int64, err error) {
+	_, err = tx.queryRow(`SELECT count(*) FROM users`, nil, &n)
+	return n, err
+}
+
+// InsertUser stores a new profile; ErrDuplicateKey if the id is taken.
+func (tx *Tx) InsertUser(u im.User) error {
+	_, err := tx.exec(`INSERT INTO users (`+userColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		u.UserID, u.Nickname, u.FaceURL, u.Ex, u.AppLevel, u.RecvOpt, u.CreatedAt)
+	if err != nil {
+		return fmt.Errorf("insert user %s: %w", u.UserID, err)
+	}
+	tx.touch(u.UserID)
+	return nil
+}
+
+// UpdateUser changes the given fields and reports whether the user exists.
+func (tx *Tx) UpdateUser(userID string, c im.UserChange) (bool, error) {
+	n, err := tx.exec(`UPDATE users SET nickname = coalesce($1, nickname), face_url = coalesce($2, face_url),
+		ex = coalesce($3, ex), recv_opt = coalesce($4, recv_opt) WHERE user_id = $5`,
+		c.Nickname, c.FaceURL, c.Ex, c.RecvOpt, userID)
+	if err != nil {
+		return false, fmt.Errorf("update user %s: %w", userID, err)
+	}
+	tx.touch(userID)
+	return n > 0, nil
+}
