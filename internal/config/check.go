@@ -1,0 +1,179 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// check looks at the values together. It runs after everything has been read,
+// so that one run reports all there is to say.
+func (l *loader) check() {
+	l.checkSecret()
+	l.checkLogin()
+	l.checkPorts()
+	l.checkReplaced()
+	l.checkPush()
+	l.checkObject()
+	l.checkCron()
+	l.checkWebhooks()
+}
+
+func (l *loader) checkSecret() {
+	v, given := l.given("share", "secret")
+	value := l.draft.Share.Secret
+	switch {
+	case value == "" && l.dir == "":
+		// One is generated on first start.
+	case value == "":
+		name, found := l.names["share"]
+		p := Problem{File: "share.yml", Path: "secret", Severity: Error}
+		if !found {
+			p.Message = "the file is missing in " + l.dir + " and IMENV_SHARE_SECRET is not set; without a secret the server does not start"
+		} else {
+			p.File, p.Message = name, "secret is empty and IMENV_SHARE_SECRET is not set; without a secret the server does not start"
+			if v != nil {
+				p.Line, p.Col = v.line, v.col
+			}
+		}
+		l.add(p)
+	case value == shippedSecret && given:
+		severity := Warning
+		if l.draft.Strict {
+			severity = Error
+		}
+		l.at(v, severity, "UNSAFE: secret is still the default that OpenIM ships; anybody can make administrator tokens with it. Change it here and in the business server")
+	case given && !v.env && !v.node.quoted && looksNumeric(value):
+		l.at(v, Warning, "secret is not quoted and looks like a number; it is used exactly as written. Put it in quotes so that other programs read the same")
+	}
+}
+
+// looksNumeric finds texts that YAML readers may turn into another text.
+func looksNumeric(s string) bool {
+	if _, ok := parseBool(s); ok {
+		return true
+	}
+	if _, err := strconv.ParseFloat(s, 64); err == nil {
+		return strings.HasPrefix(s, "0") || strings.ContainsAny(s, "eE.xX_+")
+	}
+	_, err := strconv.ParseInt(s, 0, 64)
+	return err == nil
+}
+
+var loginPolicies = []int{0, 1, 4, 5}
+
+func (l *loader) checkLogin() {
+	for _, place := range [][2]string{
+		{"share", "multiLogin.policy"}, {"share", "multiLoginPolicy"}, {"openim-msggateway", "multiLoginPolicy"},
+	} {
+		v, ok := l.given(place[0], place[1])
+		if !ok {
+			continue
+		}
+		n, isNumber := parseInt(strings.TrimSpace(v.node.text))
+		if isNumber && !slices.Contains(loginPolicies, int(n)) {
+			l.atValue(v, Error, "%s: expected 0, 1, 4 or 5, got '%d'", place[1], n)
+		}
+	}
+}
+
+func (l *loader) checkPorts() {
+	api, gateway := l.draft.API, l.draft.Gateway
+	for _, list := range []struct {
+		file, path string
+		ports      []int
+	}{
+		{"openim-api", "api.ports", api.Ports},
+		{"openim-msggateway", "longConnSvr.ports", gateway.Ports},
+	} {
+		v, ok := l.given(list.file, list.path)
+		if !ok {
+			continue
+		}
+		for i, port := range list.ports {
+			if port != 0 && slices.Contains(list.ports[:i], port) {
+				l.at(v, Error, "%s has port %d twice", list.path, port)
+			}
+		}
+	}
+	for _, port := range api.Ports {
+		if port == 0 || !slices.Contains(gateway.Ports, port) {
+			continue
+		}
+		p := Problem{Severity: Error, Message: fmt.Sprintf("port %d is used by api.ports and by longConnSvr.ports", port)}
+		for _, place := range [][2]string{{"openim-api", "api.ports"}, {"openim-msggateway", "longConnSvr.ports"}} {
+			if v, ok := l.given(place[0], place[1]); ok {
+				p.File, p.Line, p.Col, p.Path = v.file, v.line, v.col, v.leaf.path
+			}
+		}
+		l.add(p)
+	}
+}
+
+// checkReplaced finds names of older releases that say something else than the
+// key that wins over them.
+func (l *loader) checkReplaced() {
+	winner := make(map[string]*value)
+	for _, f := range files() {
+		for _, lf := range f.leaves() {
+			if v, ok := l.given(f.name, lf.path); ok && lf.key.replacedBy == "" {
+				winner[f.fileName()+": "+lf.path] = v
+			}
+		}
+	}
+	for _, f := range files() {
+		for _, lf := range f.leaves() {
+			target := lf.key.replacedBy
+			v, ok := l.given(f.name, lf.path)
+			if !ok || target == "" {
+				continue
+			}
+			first, taken := winner[target]
+			switch {
+			case !taken:
+				winner[target] = v
+			case strings.TrimSpace(first.node.String()) != strings.TrimSpace(v.node.String()):
+				l.at(v, Warning, "%s is '%s', but %s in %s is '%s' and is used",
+					lf.path, v.shown(), first.leaf.path, first.source(), first.shown())
+			}
+		}
+	}
+}
+
+// checkPush turns off the vendor that older files name without credentials.
+func (l *loader) checkPush() {
+	push := &l.draft.Push
+	v, ok := l.given("openim-push", "enable")
+	if !ok || push.Vendor == "" {
+		return
+	}
+	if push.Vendor == "getui" && push.GeTui.AppKey == "" && push.GeTui.MasterSecret == "" {
+		push.Vendor = ""
+		l.at(v, Hint, "getui is chosen but has no credentials, so there is no vendor push")
+		return
+	}
+	if slices.Contains([]string{"fcm", "jpush", "getui"}, push.Vendor) {
+		l.at(v, Warning, "push vendor '%s': %s", push.Vendor, noVendor)
+	}
+}
+
+func (l *loader) checkObject() {
+	if v, ok := l.given("openim-rpc-third", "object.enable"); ok {
+		if store := strings.TrimSpace(l.draft.objectStore); store != "" && !strings.EqualFold(store, "minio") {
+			l.atValue(v, Error, "object.enable: object store '%s' is not available; the built-in one is called minio", store)
+		}
+	}
+	if v, ok := l.given("minio", "externalAddress"); ok && strings.Contains(v.node.text, "external_ip") {
+		l.at(v, Warning, "externalAddress is still the placeholder external_ip; download links will have the API's own address")
+	}
+}
+
+func (l *loader) checkCron() {
+	for _, path := range []string{"cronExecuteTime", "chatRecordsClearTime", "msgDestructTime"} {
+		v, ok := l.given("openim-crontask", path)
+		if ok && len(strings.Fields(v.node.text)) != 5 && !strings.HasPrefix(v.node.text, "@") {
+			l.atValue(v, Error, "%s: expected five fields such as '0 2 * * *', got '%s'", path, v.shown())
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// write makes a configuration directory. A share.yml with a secret is added
+// unless the test has its own or removes it with an empty text.
+func write(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	all := map[string]string{"share.yml": "secret: 'test secret'\n"}
+	for name, text := range files {
+		all[name] = text
+	}
+	for name, text := range all {
+		if name == "share.yml" && text == "" {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func mustLoad(t *testing.T, o Options) (*Config, *Report) {
+	t.Helper()
+	c, r, err := Load(o)
+	if err != nil {
+		t.Fatalf("Load: %v", err)
+	}
+	return c, r
+}
+
+// errorsOf loads what must be refused and returns the lines of the error.
+func errorsOf(t *testing.T, o Options) []string {
+	t.Helper()
+	c, r, err := Load(o)
+	problems, ok := errors.AsType[*Problems](err)
+	if !ok {
+		t.Fatalf("Load: got %v, want *Problems", err)
+	}
+	if c != nil {
+		t.Error("a refused configuration was returned")
+	}
+	if r == nil {
+		t.Error("a refused configuration has no report")
+	}
+	var lines []string
+	for _, p := range problems.List {
+		lines = append(lines, p.Error())
+	}
+	return lines
+}
+
+func warnings(r *Report) []string {
+	var lines []string
+	for _, p := range r.Problems {
+		lines = append(lines, p.Severity.String()+": "+p.Error())
+	}
+	return lines
+}
+
+func text2(r *Report) string {
+	var b strings.Builder
+	_, _ = r.WriteTo(&b)
+	return b.String()
+}
+
+func TestShippedDirectoriesLoad(t *testing.T) {
+	t.Parallel()
+	dirs, err := filepath.Glob("testdata/openim/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	loaded := 0
+	for _, dir := range dirs {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			continue
+		}
+		loaded++
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			t.Parallel()
+			c, r := mustLoad(t, Options{Dir: dir})
+			t.Log(text2(r))
+			if c.Share.Secret != "openIM123" {
+				t.Errorf("secret is %q", c.Share.Secret)
+			}
+			if c.Auth.TokenExpire != 90*24*time.Hour {
+				t.Errorf("token life is %s", c.Auth.TokenExpire)
+			}
+		})
+	}
+	if loaded != 8 {
+		t.Errorf("%d directories, want 8", loaded)
+	}
+}
