@@ -1,0 +1,184 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/store"
+)
+
+type deadlineKey struct{}
+
+// WithDeadline starts the time that all before-calls of one operation share.
+// It does not limit anything else the operation does.
+func (e *Engine) WithDeadline(ctx context.Context) context.Context {
+	p := e.plan.Load()
+	if p.beforeSendSingle == nil && p.beforeSendGroup == nil && p.beforeModify == nil {
+		return ctx
+	}
+	return context.WithValue(ctx, deadlineKey{}, time.Now().Add(p.deadline))
+}
+
+// BeforeSend asks beforeSendSingleMsg or beforeSendGroupMsg. A refusal is an
+// *im.Error. asked tells whether a handler was called: time went by, and rules
+// must be checked again.
+func (e *Engine) BeforeSend(ctx context.Context, m *im.Message) (asked bool, err error) {
+	var cb *callback
+	p := e.plan.Load()
+	switch m.SessionType {
+	case im.SingleChat:
+		if cb = p.beforeSendSingle; cb != nil && e.o.IsAdmin(m.SendID) {
+			return false, nil
+		}
+	case im.GroupChat:
+		cb = p.beforeSendGroup
+	}
+	if cb == nil || !cb.filter.admits(m) {
+		return false, nil
+	}
+	_, err = e.ask(ctx, p, cb, m, renderMessage(m, cb, im.OperationOf(ctx)))
+	return true, err
+}
+
+// Modify asks beforeMsgModify and applies its overrides to m, which must be the
+// caller's own copy. changed lists the fields that got another value, by their
+// wire names; ids and times are not listed. asked is as for BeforeSend.
+func (e *Engine) Modify(ctx context.Context, m *im.Message) (asked bool, changed []string, err error) {
+	p := e.plan.Load()
+	cb := p.beforeModify
+	if cb == nil || m.SessionType != im.SingleChat && m.SessionType != im.GroupChat || !cb.filter.admits(m) {
+		return false, nil, nil
+	}
+	a, err := e.ask(ctx, p, cb, m, renderAddressed(m, cb, im.OperationOf(ctx)))
+	if err != nil || a == nil {
+		return true, nil, err
+	}
+	changed, dropped, err := a.modify(m)
+	if len(dropped) > 0 {
+		e.log.WarnContext(ctx, "webhook answer has overrides of the wrong type, which were not applied",
+			slog.String("callback", cb.Key), slog.Any("fields", dropped))
+	}
+	return true, changed, err
+}
+
+// ask makes one before-call about m and decides. It returns the answer whose
+// overrides apply, if any, or the refusal.
+func (e *Engine) ask(ctx context.Context, p *plan, cb *callback, m *im.Message, body []byte) (*answer, error) {
+	// A client that hangs up does not take back what it asked for.
+	call, cancel := callContext(ctx, p, cb)
+	defer cancel()
+	began := time.Now()
+	resp, failure := e.call(call, cb, request{url: cb.target.url(""), operationID: im.OperationOf(ctx), body: body})
+	if failure != nil && errors.Is(context.Cause(call), errTimeUp) || errors.Is(failure, context.DeadlineExceeded) {
+		took := time.Since(began)
+		failure = &timeoutError{after: cb.timeout, shared: false}
+		if took < cb.timeout-time.Millisecond {
+			failure = &timeoutError{after: took.Round(time.Millisecond), shared: true}
+		}
+	}
+	d := decide(cb, p.strict, resp, failure)
+	e.report(ctx, cb, m, resp, d, time.Since(began))
+	if d.refusal != nil {
+		return nil, d.refusal
+	}
+	return d.answer, nil
+}
+
+var errTimeUp = errors.New("webhook: time is up")
+
+// callContext ends at the callback's timeout or at the operation's deadline.
+func callContext(ctx context.Context, p *plan, cb *callback) (context.Context, context.CancelFunc) {
+	now := time.Now()
+	until := now.Add(p.deadline)
+	if shared, ok := ctx.Value(deadlineKey{}).(time.Time); ok {
+		until = shared
+	}
+	if own := now.Add(cb.timeout); own.Before(until) {
+		until = own
+	}
+	return context.WithDeadlineCause(context.WithoutCancel(ctx), until, errTimeUp)
+}
+
+func (e *Engine) call(ctx context.Context, cb *callback, r request) (response, error) {
+	if err := ctx.Err(); err != nil {
+		return response{}, err
+	}
+	if err := cb.limit.acquire(ctx); err != nil {
+		return response{}, err
+	}
+	defer cb.limit.release()
+	return e.client.post(ctx, r)
+}
+
+// report logs a before-call and puts it into the delivery log.
+func (e *Engine) report(ctx context.Context, cb *callback, m *im.Message, resp response, d decision, took time.Duration) {
+	row := store.Delivery{
+		Callback: cb.Key, Command: cb.Command, Kind: store.DeliveryBefore,
+		OperationID: im.OperationOf(ctx), Subject: string(m.LogID()), ClientMsgID: m.ClientMsgID, ServerMsgID: m.ServerMsgID,
+		Attempt: 1, StartedAt: im.MillisOf(e.o.Now().Add(-took)), DurationMS: took.Milliseconds(), Status: resp.status,
+		Outcome: d.outcome, Reason: d.reason, Answer: resp.body,
+	}
+	if d.refusal != nil {
+		row.ErrCode = d.refusal.Code
+	}
+	e.record(ctx, row)
+
+	level, message := slog.LevelInfo, "webhook success"
+	switch {
+	case d.outcome == outcomeFailedContinue:
+		level, message = slog.LevelWarn, "webhook failed, going on without it"
+	case d.outcome == outcomeFailedRefuse:
+		level, message = slog.LevelWarn, "webhook failed, operation refused"
+	case d.outcome == outcomeReject && d.reason == "":
+		message = "webhook refused the operation"
+	case d.outcome == outcomeReject:
+		level, message = slog.LevelWarn, "webhook refused the operation in an odd way"
+	case d.reason != "":
+		level, message = slog.LevelWarn, "webhook went on although the handler says it failed"
+	}
+	e.logCall(ctx, level, message, cb, row)
+	if d.outcome == outcomeReject && logsOut(d.refusal.Code) {
+		e.log.WarnContext(ctx, "webhook refuses with a code that makes clients log out",
+			slog.String("callback", cb.Key), slog.Int("err_code", d.refusal.Code))
+	}
+	if d.answer != nil && !d.answer.protocol && len(d.answer.overrides) == 0 && !cb.hinted.Swap(true) {
+		e.log.WarnContext(ctx, "webhook answers hold no actionCode and no nextCode, which approves (said once)",
+			slog.String("callback", cb.Key))
+	}
+}
+
+// logCall writes one line about one call. Answers are shown only when something
+// is wrong; requests never.
+func (e *Engine) logCall(ctx context.Context, level slog.Level, message string, cb *callback, row store.Delivery) {
+	if !e.log.Enabled(ctx, level) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("callback", cb.Key),
+		slog.String("url", cb.target.shown()),
+		slog.String("outcome", row.Outcome),
+		slog.Int64("duration_ms", row.DurationMS),
+	}
+	if row.EventID != "" {
+		attrs = append(attrs, slog.String("event_id", row.EventID), slog.Int("attempt", row.Attempt))
+	}
+	if row.ServerMsgID != "" {
+		attrs = append(attrs, slog.String("server_msg_id", row.ServerMsgID))
+	}
+	if row.Status != 0 {
+		attrs = append(attrs, slog.Int("status", row.Status))
+	}
+	if row.ErrCode != 0 {
+		attrs = append(attrs, slog.Int("err_code", row.ErrCode))
+	}
+	if row.Reason != "" {
+		attrs = append(attrs, slog.String("reason", row.Reason))
+	}
+	if level >= slog.LevelWarn && len(row.Answer) > 0 {
+		attrs = append(attrs, slog.String("answer", short(string(row.Answer), store.AnswerKept)))
+	}
+	e.log.LogAttrs(ctx, level, message, attrs...)
+}

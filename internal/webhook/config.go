@@ -1,0 +1,115 @@
+package webhook
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Config is webhooks.yml as the engine needs it.
+type Config struct {
+	URL string // base of every callback without one of its own
+	// BeforeDeadline is shared by all before-calls of one client operation,
+	// default 8 s.
+	BeforeDeadline time.Duration
+	// StrictActionCode lets failedContinue decide about an answer whose
+	// actionCode is not 0 and whose nextCode is not 1. Without it such an answer
+	// approves.
+	StrictActionCode bool
+	CommandInQuery   bool // send ?command= instead of a path segment
+	MaxConcurrency   int  // before-calls in flight per callback, default 256
+	// Strict refuses private and loopback addresses too.
+	Strict    bool
+	Callbacks map[string]Callback // by key; a missing one is off
+}
+
+// Callback is one entry of webhooks.yml.
+type Callback struct {
+	Enable         bool
+	Command        string // default: that of the registry
+	URL            string // base, default Config.URL
+	Timeout        time.Duration
+	FailedContinue bool
+	AttentionIDs   []string
+	AllowedTypes   []TypeRange
+	DeniedTypes    []TypeRange
+}
+
+// TypeRange is a range of content types, both ends included.
+type TypeRange struct {
+	From, To int32
+}
+
+const (
+	defaultTimeout        = 5 * time.Second
+	defaultBeforeDeadline = 8 * time.Second
+	defaultMaxConcurrency = 256
+)
+
+var commandAtEnd = regexp.MustCompile(`(?i)callback\w*command/?$`)
+
+// target is where a callback is posted to. Its parts are kept as text, so that
+// an escaped base is sent as it was written.
+type target struct {
+	path  string // up to the query
+	query string // without "?"
+}
+
+// newTarget joins a base and a command by exactly one slash and keeps the
+// base's query.
+func newTarget(base, command string, inQuery bool) (target, error) {
+	u, err := url.Parse(strings.TrimSpace(base))
+	switch {
+	case err != nil:
+		return target{}, fmt.Errorf("webhook url: %w", err)
+	case u.Scheme != "http" && u.Scheme != "https":
+		return target{}, fmt.Errorf("webhook url %q: the scheme must be http or https", u.Redacted())
+	case u.Host == "":
+		return target{}, fmt.Errorf("webhook url %q has no host", u.Redacted())
+	case u.Fragment != "":
+		return target{}, fmt.Errorf("webhook url %q must not have a fragment (#)", u.Redacted())
+	}
+	for _, placeholder := range []string{":command", "{cmd}", "{command}", "*"} {
+		if strings.Contains(u.Path, placeholder) {
+			return target{}, fmt.Errorf("webhook url %q: remove %q, the server appends the command itself", u.Redacted(), placeholder)
+		}
+	}
+	if commandAtEnd.MatchString(u.Path) {
+		return target{}, fmt.Errorf("webhook url %q: remove the command at the end, the server appends it itself", u.Redacted())
+	}
+	path := strings.TrimRight(u.EscapedPath(), "/")
+	query := u.RawQuery
+	if inQuery {
+		query = joinQuery(query, "command="+url.QueryEscape(command))
+	} else {
+		path += "/" + url.PathEscape(command)
+	}
+	origin := url.URL{Scheme: u.Scheme, User: u.User, Host: u.Host}
+	return target{path: origin.String() + path, query: query}, nil
+}
+
+// url is the address to post to, with more added to the query.
+func (t target) url(more string) string {
+	if q := joinQuery(t.query, more); q != "" {
+		return t.path + "?" + q
+	}
+	return t.path
+}
+
+// shown is the address for logs: without a password and without the query,
+// which may hold a token.
+func (t target) shown() string {
+	u, err := url.Parse(t.path)
+	if err != nil {
+		return ""
+	}
+	return u.Redacted()
+}
+
+func joinQuery(parts ...string) string {
+	parts = slices.DeleteFunc(slices.Clone(parts), func(s string) bool { return s == "" })
+	return strings.Join(parts, "&")
+}

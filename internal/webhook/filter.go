@@ -1,0 +1,58 @@
+package webhook
+
+import "github.com/parley-im/parley/internal/im"
+
+// filter is the three options that choose messages. They are looked at in this
+// order: attentionIds, server types, allowedTypes, deniedTypes.
+type filter struct {
+	attention       map[string]struct{} // empty: everybody
+	allowed, denied []TypeRange         // allowed empty: every user type
+}
+
+func newFilter(c Callback) filter {
+	f := filter{allowed: c.AllowedTypes, denied: c.DeniedTypes}
+	if len(c.AttentionIDs) > 0 {
+		f.attention = make(map[string]struct{}, len(c.AttentionIDs))
+		for _, id := range c.AttentionIDs {
+			f.attention[id] = struct{}{}
+		}
+	}
+	return f
+}
+
+// admits reports whether the callback is called for m.
+func (f *filter) admits(m *im.Message) bool {
+	if m.ContentType == im.ContentTyping {
+		return false
+	}
+	if len(f.attention) > 0 {
+		peer := m.RecvID
+		if m.SessionType == im.GroupChat {
+			peer = m.GroupID
+		}
+		_, sender := f.attention[m.SendID]
+		_, target := f.attention[peer]
+		if !sender && !target {
+			return false
+		}
+	}
+	listed := contains(f.allowed, m.ContentType)
+	if m.ContentType.IsControl() {
+		// The server's own types only if somebody asked for them by number.
+		if !listed {
+			return false
+		}
+	} else if len(f.allowed) > 0 && !listed {
+		return false
+	}
+	return !contains(f.denied, m.ContentType)
+}
+
+func contains(ranges []TypeRange, t im.ContentType) bool {
+	for _, r := range ranges {
+		if r.From <= int32(t) && int32(t) <= r.To {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,113 @@
+package webhook
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/parley-im/parley/internal/im"
+)
+
+// modify applies the overrides of beforeMsgModify to m. A field that is absent
+// or null is unchanged; one of the wrong type is dropped and named.
+func (a *answer) modify(m *im.Message) (changed, dropped []string, err error) {
+	o := overrides{answer: a}
+	if content, ok := take[string](&o, "content"); ok {
+		var object map[string]json.RawMessage
+		if json.Unmarshal([]byte(content), &object) != nil || object == nil {
+			return nil, o.dropped, im.ErrArgs.With("webhook msg modify content is not json")
+		}
+		if content != string(m.Content) {
+			m.Content = []byte(content)
+			o.changed = append(o.changed, "content")
+		}
+	}
+	replace(&o, "recvID", &m.RecvID)
+	replace(&o, "groupID", &m.GroupID)
+	replace(&o, "senderPlatformID", &m.SenderPlatform)
+	replace(&o, "senderNickname", &m.SenderNickname)
+	replace(&o, "senderFaceURL", &m.SenderFaceURL)
+	replace(&o, "sessionType", &m.SessionType)
+	replace(&o, "msgFrom", &m.MsgFrom)
+	replace(&o, "contentType", &m.ContentType)
+	replace(&o, "status", &m.Status)
+	if options, ok := take[map[string]bool](&o, "options"); ok && !maps.Equal(m.Options, im.Options(options)) {
+		m.Options = options
+		o.changed = append(o.changed, "options")
+	}
+	if push, ok := take[pushInfo](&o, "offlinePushInfo"); ok {
+		if info := im.PushInfo(push); m.Push == nil || *m.Push != info {
+			m.Push = &info
+			o.changed = append(o.changed, "offlinePushInfo")
+		}
+	}
+	if at, ok := take[[]string](&o, "atUserIDList"); ok && !slices.Equal(m.AtUserIDs, at) {
+		m.AtUserIDs = at
+		o.changed = append(o.changed, "atUserIDList")
+	}
+	replace(&o, "attachedInfo", &m.AttachedInfo)
+	replace(&o, "ex", &m.Ex)
+	changed = o.changed
+	// The answer to the sender carries the ids anyway; data.modify never does.
+	replace(&o, "clientMsgID", &m.ClientMsgID)
+	replace(&o, "serverMsgID", &m.ServerMsgID)
+	return changed, o.dropped, nil
+}
+
+// pushInfo is im.PushInfo with its wire names.
+type pushInfo struct {
+	Title         string `json:"title"`
+	Desc          string `json:"desc"`
+	Ex            string `json:"ex"`
+	IOSPushSound  string `json:"iOSPushSound"`
+	IOSBadgeCount bool   `json:"iOSBadgeCount"`
+	SignalInfo    string `json:"signalInfo"`
+}
+
+type overrides struct {
+	answer           *answer
+	changed, dropped []string
+}
+
+// take reads an override, raw or wrapped as {"value": x}.
+func take[T any](o *overrides, name string) (v T, ok bool) {
+	raw, given := o.answer.overrides[strings.ToLower(name)]
+	if !given || bytes.Equal(raw, []byte("null")) {
+		return v, false
+	}
+	if json.Unmarshal(raw, &v) == nil && !wrapped(raw) {
+		return v, true
+	}
+	var wrapper struct {
+		Value *T `json:"value"`
+	}
+	if wrapped(raw) && json.Unmarshal(raw, &wrapper) == nil {
+		if wrapper.Value == nil {
+			return v, false
+		}
+		return *wrapper.Value, true
+	}
+	o.dropped = append(o.dropped, name)
+	var zero T
+	return zero, false
+}
+
+// wrapped reports whether raw is an object with the one key "value", the form
+// the public documentation prints.
+func wrapped(raw json.RawMessage) bool {
+	var keys map[string]json.RawMessage
+	if json.Unmarshal(raw, &keys) != nil || len(keys) != 1 {
+		return false
+	}
+	_, ok := keys["value"]
+	return ok
+}
+
+func replace[T comparable](o *overrides, name string, field *T) {
+	if v, ok := take[T](o, name); ok && v != *field {
+		*field = v
+		o.changed = append(o.changed, name)
+	}
+}

@@ -1,0 +1,95 @@
+package webhook
+
+import (
+	"github.com/google/uuid"
+
+	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/store"
+)
+
+// Enabled implements store.Recorder.
+func (e *Engine) Enabled(kind im.EventKind) bool {
+	p := e.plan.Load()
+	return int(kind) < len(p.wanted) && p.wanted[kind]
+}
+
+// Render implements store.Recorder: it makes the outbox rows of an event.
+func (e *Engine) Render(event im.Event) []store.OutboxEvent {
+	p := e.plan.Load()
+	switch ev := event.(type) {
+	case im.MessageSent:
+		return e.messageSent(p, ev.Message, ev.OperationID)
+	case *im.MessageSent:
+		return e.messageSent(p, ev.Message, ev.OperationID)
+	case im.UserOnline:
+		if cb := p.afterUserOnline; cb != nil {
+			body := render(onlineBody{presence(ev.Session, ev.At, cb, ev.OperationID), ev.IsBackground, ev.Session.ConnID})
+			return []store.OutboxEvent{e.event(cb, ev.Session.UserID, ev.OperationID, body)}
+		}
+	case im.UserOffline:
+		if cb := p.afterUserOffline; cb != nil {
+			return e.sessionEnded(cb, ev.Session, ev.At, ev.OperationID)
+		}
+	case im.UserKicked:
+		if cb := p.afterKickUser; cb != nil {
+			return e.sessionEnded(cb, ev.Session, ev.At, ev.OperationID)
+		}
+	}
+	return nil
+}
+
+func (e *Engine) messageSent(p *plan, m *im.Message, operationID string) []store.OutboxEvent {
+	var cb *callback
+	switch m.SessionType {
+	case im.SingleChat:
+		cb = p.afterSendSingle
+	case im.GroupChat:
+		cb = p.afterSendGroup
+	}
+	var rows []store.OutboxEvent
+	if cb != nil && cb.filter.admits(m) {
+		rows = append(rows, e.messageEvent(cb, m, operationID, renderMessage(m, cb, operationID)))
+	}
+	if cb := p.afterSave; cb != nil && m.Seq > 0 && cb.filter.admits(m) {
+		saved := m
+		if m.Status == im.StatusSending {
+			sent := *m
+			sent.Status = im.StatusSent
+			saved = &sent
+		}
+		rows = append(rows, e.messageEvent(cb, m, operationID, renderAddressed(saved, cb, operationID)))
+	}
+	return rows
+}
+
+func (e *Engine) messageEvent(cb *callback, m *im.Message, operationID string, body []byte) store.OutboxEvent {
+	conversation := m.ConversationID
+	if conversation == "" {
+		conversation = m.LogID()
+	}
+	row := e.event(cb, string(conversation), operationID, body)
+	row.ClientMsgID, row.ServerMsgID, row.Query = m.ClientMsgID, m.ServerMsgID, keyQuery(m)
+	return row
+}
+
+func (e *Engine) sessionEnded(cb *callback, s im.Session, at im.Millis, operationID string) []store.OutboxEvent {
+	body := render(offlineBody{presence(s, at, cb, operationID), s.ConnID})
+	return []store.OutboxEvent{e.event(cb, s.UserID, operationID, body)}
+}
+
+// event is an outbox row. Its lane keeps the order of one subject at one
+// endpoint, whatever callbacks the subject's events belong to.
+func (e *Engine) event(cb *callback, subject, operationID string, body []byte) store.OutboxEvent {
+	return store.OutboxEvent{
+		Lane:        cb.endpoint + "/" + subject,
+		EventID:     uuid.Must(uuid.NewV7()).String(),
+		Callback:    cb.Key,
+		Command:     cb.Command,
+		OperationID: operationID,
+		Subject:     subject,
+		Body:        body,
+		CreatedAt:   im.MillisOf(e.o.Now()),
+	}
+}
+
+var _ store.Recorder = (*Engine)(nil)
