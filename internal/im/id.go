@@ -64,7 +64,9 @@ func pair(prefix, a, b string) ConversationID {
 }
 
 // IsNotification reports whether the log holds notifications, not chat.
-func (c ConversationID) IsNotification() bool { return strings.HasPrefix(string(c), notificationPrefix) }
+func (c ConversationID) IsNotification() bool {
+	return strings.HasPrefix(string(c), notificationPrefix)
+}
 
 // Notifications is the notification twin of a chat log: the text before the
 // first underscore replaced by n.

@@ -64,11 +64,11 @@ const (
 	OptionUnreadCount              = "unreadCount"
 	OptionConversationUpdate       = "conversationUpdate"
 	OptionSenderConversationUpdate = "senderConversationUpdate"
-	OptionSenderSync               = "senderSync"         // also to the sender's own connections
-	OptionNotNotification          = "isNotNotification"  // off: belongs to the notification log
-	OptionSendMessage              = "isSendMsg"          // a notification that is a chat message too
-	OptionNotPrivate               = "notPrivate"         // off: burn after reading
-	OptionReactionFromCache        = "reactionFromCache"  // unused, kept on the wire
+	OptionSenderSync               = "senderSync"        // also to the sender's own connections
+	OptionNotNotification          = "isNotNotification" // off: belongs to the notification log
+	OptionSendMessage              = "isSendMsg"         // a notification that is a chat message too
+	OptionNotPrivate               = "notPrivate"        // off: burn after reading
+	OptionReactionFromCache        = "reactionFromCache" // unused, kept on the wire
 )
 
 // On reports whether a switch is on.
@@ -87,6 +87,20 @@ func (o Options) Without(keys ...string) Options {
 	for _, k := range keys {
 		out[k] = false
 	}
+	return out
+}
+
+// UserOptions returns the options an ordinary sender may choose: all but those
+// that make a message a notification.
+func (o Options) UserOptions() Options {
+	_, a := o[OptionNotNotification]
+	_, b := o[OptionSendMessage]
+	if !a && !b {
+		return o
+	}
+	out := maps.Clone(o)
+	delete(out, OptionNotNotification)
+	delete(out, OptionSendMessage)
 	return out
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"hash/maphash"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -19,6 +20,9 @@ type SingleRules struct {
 	Friend        bool       // the sender is in the receiver's friend list
 	RecvOpt       im.RecvOpt // the receiver's global option
 	ChatOpt       im.RecvOpt // the receiver's option for this conversation
+	// Collision: the conversation id belongs to two other users. Ids may hold
+	// underscores, so (a, b_c) and (a_b, c) have the same one.
+	Collision bool
 }
 
 // GroupRules is what decides a group send.
@@ -145,8 +149,36 @@ func (tx *Tx) SingleRules(sender, receiver string, c im.ConversationID) (SingleR
 	if r.Blocked, err = tx.exists(`SELECT 1 FROM block WHERE owner_id = $1 AND blocked_id = $2`, receiver, sender); err != nil {
 		return r, err
 	}
-	r.Friend, err = tx.exists(`SELECT 1 FROM friend WHERE owner_id = $1 AND friend_id = $2`, receiver, sender)
+	if r.Friend, err = tx.exists(`SELECT 1 FROM friend WHERE owner_id = $1 AND friend_id = $2`, receiver, sender); err != nil {
+		return r, err
+	}
+	r.Collision, err = tx.collides(sender, receiver, c)
 	return r, err
+}
+
+// collides looks for a conversation row of the same id between two other users.
+func (tx *Tx) collides(sender, receiver string, c im.ConversationID) (bool, error) {
+	if !strings.ContainsRune(sender, '_') && !strings.ContainsRune(receiver, '_') {
+		return false, nil
+	}
+	_, body, _ := strings.Cut(string(c), "_")
+	for i := range len(body) {
+		if body[i] != '_' {
+			continue
+		}
+		a, b := body[:i], body[i+1:]
+		if a == "" || b == "" || a > b || a == sender || a == receiver {
+			continue
+		}
+		found, err := tx.exists(`SELECT 1 FROM conversation WHERE owner_id = $1 AND conversation_id = $2 AND user_id = $3`, a, c, b)
+		if err != nil || found {
+			return found, err
+		}
+		if found, err = tx.exists(`SELECT 1 FROM conversation WHERE owner_id = $1 AND conversation_id = $2 AND user_id = $3`, b, c, a); err != nil || found {
+			return found, err
+		}
+	}
+	return false, nil
 }
 
 func (tx *Tx) exists(query string, args ...any) (bool, error) {

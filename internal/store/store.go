@@ -112,6 +112,9 @@ func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
 	return s.engine.write(ctx, fn)
 }
 
+// Wanted reports whether events of a kind are recorded.
+func (s *Store) Wanted(kind im.EventKind) bool { return s.recorder.Enabled(kind) }
+
 // Now is the store's clock, in milliseconds.
 func (s *Store) Now() im.Millis { return im.MillisOf(s.now()) }
 
