@@ -26,6 +26,8 @@ type draft struct {
 // shippedLogs suits only OpenIM's own build tree.
 const shippedLogs = "../../../../logs/"
 
+func siblingLogs(dir string) string { return filepath.Join(dir, "..", "logs") }
+
 // shippedSecret is known to everybody who has read OpenIM's files.
 const shippedSecret = "openIM123"
 
@@ -39,7 +41,7 @@ func newDraft(dir string) *draft {
 		callbacks:   make(map[string]*Callback), notifications: make(map[string]*Notification),
 	}
 	if d.Dir = dir; dir != "" {
-		d.Log.Level, d.Log.Stdout, d.Log.StorageLocation = 6, false, shippedLogs
+		d.Log.Level, d.Log.Stdout, d.Log.StorageLocation = 6, false, siblingLogs(dir)
 	}
 	for name, c := range d.Webhooks.Callbacks {
 		d.callbacks[name] = &c
@@ -172,7 +174,7 @@ func (l *loader) finish() {
 	d.Gateway.MaxFrameBytes = max(d.maxFrame, minFrameBytes)
 	d.Share.Admins = l.admins()
 	if d.Log.StorageLocation == shippedLogs && l.dir != "" {
-		d.Log.StorageLocation = filepath.Join(l.dir, "..", "logs")
+		d.Log.StorageLocation = siblingLogs(l.dir)
 	}
 	if strings.Contains(d.Object.PublicURL, "external_ip") {
 		d.Object.PublicURL = ""

@@ -26,6 +26,8 @@ func (l *loader) checkSecret() {
 	switch {
 	case value == "" && l.dir == "":
 		// One is generated on first start.
+	case value == "" && l.broken["share"]:
+		// What the unreadable file says is not known.
 	case value == "":
 		name, found := l.names["share"]
 		p := Problem{File: "share.yml", Path: "secret", Severity: Error}
@@ -133,6 +135,8 @@ func (l *loader) checkReplaced() {
 			switch {
 			case !taken:
 				winner[target] = v
+			case first.leaf.file == f && first.leaf.key.replacedBy != "":
+				// Two old names that became one: neither is today's.
 			case strings.TrimSpace(first.node.String()) != strings.TrimSpace(v.node.String()):
 				l.at(v, Warning, "%s is '%s', but %s in %s is '%s' and is used",
 					lf.path, v.shown(), first.leaf.path, first.source(), first.shown())

@@ -42,6 +42,21 @@ func (l *loader) checkWebhooks() {
 	}
 	l.checkBases(anyEnabled)
 	l.checkSigning(anyEnabled)
+	l.checkNotYet()
+}
+
+// checkNotYet warns about settings of webhooks.yml that have no effect yet.
+func (l *loader) checkNotYet() {
+	for _, f := range files() {
+		if f.name != webhooksFile {
+			continue
+		}
+		for _, lf := range f.leaves() {
+			if v, ok := l.given(f.name, lf.path); ok && lf.key.notYet != "" && v.node.text != "" {
+				l.at(v, Warning, "%s has no effect: %s", lf.path, lf.key.notYet)
+			}
+		}
+	}
 }
 
 // quietFailedContinue are after-callbacks under which OpenIM's own file has a
@@ -146,7 +161,7 @@ func (l *loader) checkBases(anyEnabled bool) {
 			missing = r.Key
 		}
 	}
-	if missing != "" {
+	if missing != "" && !l.broken[webhooksFile] {
 		p := Problem{File: l.webhooksName(), Path: "url", Severity: Error}
 		p.Message = fmt.Sprintf("%s is enabled but url is empty", missing)
 		if v, ok := l.values[leafID(webhooksFile, "url")]; ok {
@@ -205,10 +220,7 @@ func (l *loader) checkBase(b baseURL) {
 	case commandSuffix.MatchString(strings.SplitN(b.raw, "?", 2)[0]):
 		wrong("leave out '%s', the server appends the command", commandSuffix.FindStringSubmatch(strings.SplitN(b.raw, "?", 2)[0])[1])
 		return
-	case err != nil:
-		wrong("this is not a URL")
-		return
-	case u.Scheme == "" || u.Host == "" || u.Hostname() == "":
+	case err != nil || u.Scheme == "" || u.Hostname() == "":
 		wrong("expected a full URL such as http://host:port/path; only http and https are supported")
 		return
 	case strings.Contains(b.raw, "#"):

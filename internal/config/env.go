@@ -120,13 +120,10 @@ func (l *loader) strangeEnv(name string, known map[string]leaf, all bool) {
 	near := nearest(name, names)
 	if rest, ok := strings.CutPrefix(name, "IMENV_WEBHOOKS_"); ok {
 		old, option, _ := strings.Cut(rest, "_")
-		if why := explainCallback(old); why != "" {
-			message += ": " + why
-			near = ""
-			for _, candidate := range names {
-				if strings.HasSuffix(why, "'"+known[candidate].section()+"'") && strings.HasSuffix(candidate, "_"+option) {
-					near = candidate
-				}
+		if why, key := explainCallback(old); why != "" {
+			message, near = message+": "+why, ""
+			if current := "IMENV_WEBHOOKS_" + strings.ToUpper(key) + "_" + option; slices.Contains(names, current) {
+				near = current
 			}
 		}
 	}

@@ -31,9 +31,6 @@ func Load(o Options) (*Config, *Report, error) {
 	l := newLoader(o)
 	l.readDir()
 	l.readEnv()
-	if l.draft.lenient {
-		l.opts.Lenient = true
-	}
 	l.apply()
 	l.finish()
 	l.check()
@@ -48,6 +45,7 @@ type loader struct {
 	draft    *draft
 	values   map[string]*value // by leaf id; the environment has replaced files
 	names    map[string]string // schema file name → name found in dir
+	broken   map[string]bool   // schema files that could not be understood
 	report   *Report
 	problems []Problem
 }
@@ -71,13 +69,13 @@ func (v *value) source() string {
 	return fmt.Sprintf("%s:%d", v.file, v.line)
 }
 
-// name is how messages call the key: the path, or the variable alone.
+// shown is the value as given, masked.
 func (v *value) shown() string { return mask(v.leaf.path, v.node.String()) }
 
 func newLoader(o Options) *loader {
 	l := &loader{
 		opts: o, env: make(map[string]string),
-		values: make(map[string]*value), names: make(map[string]string), report: &Report{},
+		values: make(map[string]*value), names: make(map[string]string), broken: make(map[string]bool), report: &Report{},
 	}
 	for _, assignment := range o.Environ {
 		if name, v, ok := strings.Cut(assignment, "="); ok {
@@ -187,6 +185,7 @@ func (l *loader) readFile(f *file, name string) {
 	data, err := readLimited(filepath.Join(l.dir, name))
 	if err != nil {
 		l.add(Problem{File: name, Severity: Error, Message: err.Error()})
+		l.broken[f.name] = true
 		return
 	}
 	l.names[f.name] = name
@@ -199,10 +198,12 @@ func (l *loader) readFile(f *file, name string) {
 	for _, e := range errs {
 		l.add(Problem{File: name, Line: e.line, Col: e.col, Message: e.message, Severity: severity})
 	}
+	l.broken[f.name] = root == nil
 	if root == nil || root.kind == nullNode {
 		return
 	}
 	if root.kind != mapNode {
+		l.broken[f.name] = true
 		l.add(Problem{
 			File: name, Line: root.line, Col: root.col, Severity: severity,
 			Message: "expected keys with values, each on a line of its own",
@@ -243,9 +244,10 @@ func shortPathError(err error) error {
 
 // result sorts what was found into an error, for errors, and the report.
 func (l *loader) result() (*Config, *Report, error) {
+	lenient := l.opts.Lenient || l.draft.lenient
 	var refused Problems
 	for _, p := range l.problems {
-		if p.Severity == Error && p.name && l.opts.Lenient {
+		if p.Severity == Error && p.name && lenient {
 			p.Severity = Warning
 		}
 		if p.Severity == Error {

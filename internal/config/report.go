@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/url"
 	"regexp"
@@ -27,8 +26,8 @@ type Report struct {
 
 	Settings []Entry // values other than the default
 	Adapted  []Entry
-	NotYet   []Entry // values whose effect is not built yet
-	Ignored  []Entry // one per file and reason
+	NotYet   []Entry // one per file, about values whose effect is not built yet
+	Ignored  []Entry // one per file
 	Legacy   []Entry
 
 	// Problems are warnings and hints, in reading order. Errors are in the
@@ -115,40 +114,35 @@ func (l *loader) describe(c *Config) {
 
 func (l *loader) describeFile(f *file, c *Config, defaults *draft) {
 	r := l.report
-	ignored := make(map[string][]string)
+	var ignored, notYet byReason
 	for _, lf := range f.leaves() {
 		v, ok := l.values[lf.id()]
 		if !ok {
 			continue
 		}
 		k := lf.key
-		e := Entry{Source: v.source(), Path: lf.path, Value: v.shown(), Note: k.doc}
-		changed := false
-		if k.bind != nil && v.node.kind != nullNode {
-			now := format(k.bind(l.draft), k.kind)
-			changed = now != format(k.bind(defaults), k.kind)
-		}
-		switch {
-		case k.verdict == Ignore:
+		if k.verdict == Ignore {
 			if !k.quiet {
-				ignored[k.doc] = append(ignored[k.doc], lf.path)
+				ignored.add(k.doc, lf.path)
 			}
 			continue
+		}
+		if v.node.kind == nullNode {
+			continue
+		}
+		changed := k.bind != nil && format(k.bind(l.draft), k.kind) != format(k.bind(defaults), k.kind)
+		e := Entry{Source: v.source(), Path: lf.path, Value: v.shown(), Note: k.doc}
+		switch {
+		case changed && k.notYet != "":
+			notYet.add(k.notYet, lf.path)
 		case k.verdict == Legacy:
 			r.Legacy = append(r.Legacy, e)
-		case k.verdict == Adapt && v.node.kind != nullNode:
+		case k.verdict == Adapt && k.notYet == "":
 			if k.effect != nil {
 				e.Note = k.effect(c)
 			}
-			if k.notYet == "" {
-				r.Adapted = append(r.Adapted, e)
-			}
-		}
-		if changed && k.notYet != "" {
-			e.Note = k.notYet
-			r.NotYet = append(r.NotYet, e)
-		}
-		if changed && k.verdict == Honour {
+			r.Adapted = append(r.Adapted, e)
+		case changed && (v.env || !lf.ofCallback()):
 			e.Note = ""
 			if v.replaced != nil {
 				e.Note = "overrides " + v.replaced.source()
@@ -160,20 +154,53 @@ func (l *loader) describeFile(f *file, c *Config, defaults *draft) {
 	if !found {
 		name = f.fileName()
 	}
-	if f.ignored != "" && (found || len(ignored) > 0) {
-		note := f.ignored
+	if note := notYet.String(); note != "" {
+		r.NotYet = append(r.NotYet, Entry{Source: name, Note: note})
+	}
+	note := ignored.String()
+	if f.ignored != "" && (found || note != "") {
+		note = f.ignored
 		if !found {
 			note += " (from the environment)"
 		}
-		r.Ignored = append(r.Ignored, Entry{Source: name, Note: note})
-		return
 	}
-	for _, reason := range slices.Sorted(maps.Keys(ignored)) {
-		r.Ignored = append(r.Ignored, Entry{Source: name, Path: collapse(ignored[reason]), Note: reason})
+	if note != "" {
+		r.Ignored = append(r.Ignored, Entry{Source: name, Note: note})
 	}
 }
 
-// collapse shortens "rpc.ports, rpc.listenIP" to "rpc.*".
+// ofCallback reports whether the key is an option of one callback. Those are
+// told in the webhook table.
+func (l leaf) ofCallback() bool {
+	_, ok := registry.Lookup(l.section())
+	return ok && l.file.name == webhooksFile
+}
+
+// byReason collects keys that share a fate.
+type byReason struct {
+	reasons []string
+	paths   map[string][]string
+}
+
+func (b *byReason) add(reason, path string) {
+	if b.paths == nil {
+		b.paths = make(map[string][]string)
+	}
+	if b.paths[reason] == nil {
+		b.reasons = append(b.reasons, reason)
+	}
+	b.paths[reason] = append(b.paths[reason], path)
+}
+
+func (b *byReason) String() string {
+	parts := make([]string, len(b.reasons))
+	for i, reason := range b.reasons {
+		parts[i] = collapse(b.paths[reason]) + ": " + reason
+	}
+	return strings.Join(parts, "; ")
+}
+
+// collapse shortens "rpc.ports, rpc.listenIP" to "rpc.*", and long lists.
 func collapse(paths []string) string {
 	var out []string
 	for _, path := range paths {
@@ -186,6 +213,9 @@ func collapse(paths []string) string {
 		if !slices.Contains(out, path) {
 			out = append(out, path)
 		}
+	}
+	if n := len(out); n > 6 {
+		out = append(out[:3:3], fmt.Sprintf("and %d more", n-3))
 	}
 	return strings.Join(out, ", ")
 }

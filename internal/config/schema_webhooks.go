@@ -4,6 +4,13 @@ import "github.com/parley-im/parley/internal/webhook/registry"
 
 const webhooksFile = "webhooks"
 
+// What the webhook engine does not do yet. A value for one of these is warned
+// about, because an operator relies on it.
+const (
+	notSigned = "requests are not signed yet"
+	notPaused = "endpoints that are down are not paused yet"
+)
+
 func webhooksSchema() *file {
 	keys := []key{
 		{
@@ -16,19 +23,19 @@ func webhooksSchema() *file {
 		},
 		sect("signature",
 			key{
-				name: "algorithm", kind: text, doc: "HMAC-SHA1, HMAC-SHA256 or HMAC-SHA512; it signs a nonce only, prefer secret",
+				name: "algorithm", kind: text, notYet: notSigned, doc: "HMAC-SHA1, HMAC-SHA256 or HMAC-SHA512; it signs a nonce only, prefer secret",
 				bind: func(d *draft) any { return &d.Webhooks.Signature.Algorithm },
 			},
 			key{
-				name: "signatureHeader", kind: text, doc: "header of the signature",
+				name: "signatureHeader", kind: text, notYet: notSigned, doc: "header of the signature",
 				bind: func(d *draft) any { return &d.Webhooks.Signature.SignatureHeader },
 			},
 			key{
-				name: "nonceHeader", kind: text, doc: "header of the nonce",
+				name: "nonceHeader", kind: text, notYet: notSigned, doc: "header of the nonce",
 				bind: func(d *draft) any { return &d.Webhooks.Signature.NonceHeader },
 			},
 			key{
-				name: "secret", kind: text, doc: "shared secret of the signature",
+				name: "secret", kind: text, notYet: notSigned, doc: "shared secret of the signature",
 				bind: func(d *draft) any { return &d.Webhooks.Signature.Secret },
 			},
 		),
@@ -42,11 +49,11 @@ func webhooksSchema() *file {
 			doc: "failedContinue decides about answers with an actionCode other than 0; false approves them, as OpenIM does since 3.7",
 		},
 		{
-			name: "secret", kind: text, doc: "signs every request (Standard Webhooks headers)",
+			name: "secret", kind: text, notYet: notSigned, doc: "signs every request (Standard Webhooks headers)",
 			bind: func(d *draft) any { return &d.Webhooks.Secret },
 		},
 		{
-			name: "previousSecret", kind: text, doc: "also signs, while the secret is being changed",
+			name: "previousSecret", kind: text, notYet: notSigned, doc: "also signs, while the secret is being changed",
 			bind: func(d *draft) any { return &d.Webhooks.PreviousSecret },
 		},
 		{
@@ -69,20 +76,20 @@ func webhooksSchema() *file {
 		),
 		sect("breaker",
 			key{
-				name: "failures", kind: integer, lo: 1, hi: 1000000, doc: "consecutive failures after which an endpoint is paused",
+				name: "failures", kind: integer, notYet: notPaused, lo: 1, hi: 1000000, doc: "consecutive failures after which an endpoint is paused",
 				bind: func(d *draft) any { return &d.Webhooks.Breaker.Failures },
 			},
 			key{
-				name: "window", kind: duration, positive: true, doc: "time over which the failure rate is taken",
+				name: "window", kind: duration, notYet: notPaused, positive: true, doc: "time over which the failure rate is taken",
 				bind: func(d *draft) any { return &d.Webhooks.Breaker.Window },
 			},
 			key{
-				name: "probe", kind: duration, positive: true, doc: "wait between attempts while paused",
+				name: "probe", kind: duration, notYet: notPaused, positive: true, doc: "wait between attempts while paused",
 				bind: func(d *draft) any { return &d.Webhooks.Breaker.Probe },
 			},
 		),
 		{
-			name: "alertURL", kind: text, doc: "told when an endpoint is paused and when it is back",
+			name: "alertURL", kind: text, notYet: notPaused, doc: "told when an endpoint is paused and when it is back",
 			bind: func(d *draft) any { return &d.Webhooks.AlertURL },
 		},
 		{

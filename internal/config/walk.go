@@ -77,7 +77,7 @@ func (w *walker) unknown(prefix string, keys []key, f field) {
 func (w *walker) explain(prefix, path, name string, names []string) string {
 	if w.file.name == webhooksFile {
 		if prefix == "" {
-			if message := explainCallback(name); message != "" {
+			if message, _ := explainCallback(name); message != "" {
 				return message
 			}
 		} else if _, isCallback := registry.Lookup(strings.TrimSuffix(prefix, ".")); isCallback {
@@ -98,23 +98,25 @@ func (w *walker) explain(prefix, path, name string, names []string) string {
 	return message
 }
 
-// explainCallback knows the other names a callback goes by.
-func explainCallback(name string) string {
+// explainCallback knows the other names a callback goes by. The key is "" when
+// there is no such callback today.
+func explainCallback(name string) (message, key string) {
+	same := func(other string) bool { return strings.EqualFold(other, name) }
 	for _, c := range registry.All() {
-		if strings.EqualFold(c.Command, name) || slices.ContainsFunc(c.Aliases, func(a string) bool { return strings.EqualFold(a, name) }) {
-			return fmt.Sprintf("'%s' is a command, the key is '%s'", name, c.Key)
+		if same(c.Command) || slices.ContainsFunc(c.Aliases, same) {
+			return fmt.Sprintf("'%s' is a command, the key is '%s'", name, c.Key), c.Key
 		}
 	}
 	for old, current := range registry.OldNames() {
 		switch {
-		case !strings.EqualFold(old, name):
+		case !same(old):
 		case current == "":
-			return fmt.Sprintf("'%s' no longer exists since 3.7", name)
+			return fmt.Sprintf("'%s' no longer exists since 3.7", name), ""
 		default:
-			return fmt.Sprintf("'%s' was renamed to '%s' in 3.7", name, current)
+			return fmt.Sprintf("'%s' was renamed to '%s' in 3.7", name, current), current
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // wrapper reports whether an unknown top-level key only adds a level above keys
@@ -127,7 +129,8 @@ func (w *walker) wrapper(f field) bool {
 		if findKey(w.file.keys, inner.name) != nil {
 			return true
 		}
-		return w.file.name == webhooksFile && explainCallback(inner.name) != ""
+		message, _ := explainCallback(inner.name)
+		return w.file.name == webhooksFile && message != ""
 	})
 }
 
