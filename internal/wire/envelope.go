@@ -46,6 +46,23 @@ type Response struct {
 	Data          []byte `json:"data"`
 }
 
+// Values of ReqIdentifier. A Go client that meets any other stops reading for
+// good.
+const (
+	GetNewestSeq             int32 = 1001
+	PullMsgByRange           int32 = 1002
+	SendMsg                  int32 = 1003
+	SendSignalMsg            int32 = 1004
+	PullMsgBySeqList         int32 = 1005
+	GetConvMaxReadSeq        int32 = 1006
+	PullConvLastMessage      int32 = 1007
+	PushMsg                  int32 = 2001 // to clients only
+	KickOnlineMsg            int32 = 2002 // to clients only
+	LogoutMsg                int32 = 2003
+	SetBackgroundStatus      int32 = 2004
+	SubscribeUserOnlineState int32 = 2005 // and pushed to clients
+)
+
 // Form is the encoding of envelopes, chosen by the client at its handshake.
 type Form uint8
 
