@@ -35,6 +35,16 @@ func (tx *Tx) UserCount() (n int64, err error) {
 	return n, err
 }
 
+// LockUser returns a profile and keeps other transactions that lock it, or
+// change it, waiting until this one ends.
+func (tx *Tx) LockUser(userID string) (u im.User, found bool, err error) {
+	if !tx.writing {
+		return u, false, errReadOnly
+	}
+	found, err = tx.queryRow(`UPDATE users SET user_id = user_id WHERE user_id = $1 RETURNING `+userColumns, []any{userID}, userFields(&u)...)
+	return u, found, err
+}
+
 // InsertUser stores a new profile; ErrDuplicateKey if the id is taken.
 func (tx *Tx) InsertUser(u im.User) error {
 	_, err := tx.exec(`INSERT INTO users (`+userColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
