@@ -10,8 +10,8 @@ import (
 
 // TestTwoBrowsers is the life of one conversation between two browsers.
 func TestTwoBrowsers(t *testing.T) {
-	ids := users(t, "alice", "bob")
-	a, b := open(t, ids[0]), open(t, ids[1])
+	ids := users(t, shared, "alice", "bob")
+	a, b := open(t, shared, ids[0]), open(t, shared, ids[1])
 	conversationID := single(ids[0], ids[1])
 	for _, p := range []*page{a, b} {
 		if reinstalled := p.login(); !reinstalled {
@@ -65,7 +65,7 @@ func TestTwoBrowsers(t *testing.T) {
 
 	t.Run("in a browser that was never used", func(t *testing.T) {
 		// The second session on the same platform ends the first one.
-		fresh := open(t, b.userID)
+		fresh := open(t, shared, b.userID)
 		fresh.login()
 		fresh.awaitHistory(conversationID, said)
 		eval[chromedp.Void](b.in(t), `waitFor("OnKickedOffline")`)
@@ -84,20 +84,20 @@ func TestTwoBrowsers(t *testing.T) {
 
 // in is the same page for a subtest.
 func (p *page) in(t *testing.T) *page {
-	return &page{t: t, ctx: p.ctx, userID: p.userID}
+	return &page{t: t, ctx: p.ctx, server: p.server, userID: p.userID}
 }
 
 // TestOffline: B comes back to messages sent while the page was closed.
 func TestOffline(t *testing.T) {
-	ids := users(t, "alice", "bob")
-	a := open(t, ids[0])
+	ids := users(t, shared, "alice", "bob")
+	a := open(t, shared, ids[0])
 	a.login()
 	conversationID := single(ids[0], ids[1])
 	var said []message
 	for _, text := range []string{"one", "two", "three"} {
 		said = append(said, a.sendText(ids[1], text))
 	}
-	b := open(t, ids[1])
+	b := open(t, shared, ids[1])
 	b.login()
 	unread := eval[int](b, `im.getTotalUnreadMsgCount().then(r => Number(r.data))`)
 	if unread != len(said) {
@@ -108,7 +108,7 @@ func TestOffline(t *testing.T) {
 }
 
 func TestTokenRefused(t *testing.T) {
-	p := open(t, users(t, "alice")[0])
+	p := open(t, shared, users(t, shared, "alice")[0])
 	p.loginWith("not-a-token")
 	eval[chromedp.Void](p, `waitFor("OnUserTokenInvalid")`)
 	if names := eval[[]string](p, `events.map(e => e.name)`); slices.Contains(names, "OnConnectSuccess") {
@@ -118,14 +118,14 @@ func TestTokenRefused(t *testing.T) {
 
 // TestCORS makes a page of another origin do by hand what the client does.
 func TestCORS(t *testing.T) {
-	userID := users(t, "alice")[0]
-	token, err := server.UserToken(userID, platformWeb)
+	userID := users(t, shared, "alice")[0]
+	token, err := shared.UserToken(userID, platformWeb)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := open(t, userID)
-	if origin := eval[string](p, `location.origin`); origin == server.API || origin != pages {
-		t.Fatalf("the page has the origin %s, the server %s", origin, server.API)
+	p := open(t, shared, userID)
+	if origin := eval[string](p, `location.origin`); origin == shared.API || origin != pages {
+		t.Fatalf("the page has the origin %s, the server %s", origin, shared.API)
 	}
 
 	t.Run("a call with headers that need a preflight", func(t *testing.T) {
@@ -136,14 +136,14 @@ func TestCORS(t *testing.T) {
 		}](p.in(t), `fetch(%s + "/user/get_users_info", {
 			method: "POST", headers: {"Content-Type": "application/json", operationID: "cors", token: %s}, body: JSON.stringify({userIDs: [%s]}),
 		}).then(async r => { const body = await r.json(); return {Status: r.status, ErrCode: body.errCode, Users: body.data.usersInfo.map(u => u.userID)} })`,
-			server.API, token, userID)
+			shared.API, token, userID)
 		if got.Status != 200 || got.ErrCode != 0 || !slices.Equal(got.Users, []string{userID}) {
 			t.Errorf("the page was given %+v", got)
 		}
 	})
 	t.Run("a refused call can be read, too", func(t *testing.T) {
 		code := eval[int](p.in(t), `fetch(%s + "/user/get_users_info", {method: "POST", headers: {operationID: "cors"}, body: "{}"})
-			.then(r => r.json()).then(body => body.errCode)`, server.API)
+			.then(r => r.json()).then(body => body.errCode)`, shared.API)
 		if code != 1001 {
 			t.Errorf("a call without token: errCode %d, want 1001", code)
 		}
@@ -153,9 +153,46 @@ func TestCORS(t *testing.T) {
 			const ws = new WebSocket(%s + "?sendID=" + %s + "&token=" + %s + "&platformID=5&operationID=cors&isBackground=false&isMsgResp=true&sdkType=js");
 			ws.onmessage = e => { ok(typeof e.data === "string" ? e.data : "binary"); ws.close() };
 			ws.onerror = () => no(new Error("refused"));
-		})`, server.WS, userID, token)
+		})`, shared.WS, userID, token)
 		if first != `{"errCode":0,"errMsg":"","errDlt":""}` {
 			t.Errorf("the first frame is %s", first)
 		}
 	})
+}
+
+// TestKilledServer: pages come back by themselves after the server has ended
+// without warning and was started again.
+func TestKilledServer(t *testing.T) {
+	server, err := harness.Start(harness.Options{Binary: binary, DataDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	ids := users(t, server, "alice", "bob")
+	a, b := open(t, server, ids[0]), open(t, server, ids[1])
+	a.login()
+	b.login()
+	before := a.sendText(b.userID, "before")
+	said := []message{b.received(before)}
+
+	if err := server.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []*page{a, b} {
+		eval[chromedp.Void](p, `waitFor("OnConnectFailed")`)
+	}
+	if err := server.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []*page{a, b} {
+		eval[chromedp.Void](p, `waitFor("OnConnectSuccess", () => events.filter(e => e.name === "OnConnectSuccess").length > 1)`)
+	}
+	after := a.sendText(b.userID, "after")
+	said = append(said, b.received(after))
+	b.awaitHistory(single(ids[0], ids[1]), said)
+	a.awaitHistory(single(ids[0], ids[1]), said)
 }

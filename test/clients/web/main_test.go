@@ -26,7 +26,8 @@ const sdk = "node_modules/@openim/wasm-client-sdk"
 var pageHTML []byte
 
 var (
-	server  *harness.Server
+	shared  *harness.Server // of all tests that do not need one of their own
+	binary  string
 	pages   string          // the origin the pages come from
 	browser context.Context // one browser for all tests
 )
@@ -53,23 +54,22 @@ func run(m *testing.M) int {
 	}
 	defer stop()
 
-	binary, err := harness.Build(dir, false)
-	if err != nil {
+	if binary, err = harness.Build(dir, false); err != nil {
 		return failed(err)
 	}
 	data := filepath.Join(dir, "data")
 	if err := os.Mkdir(data, 0o700); err != nil {
 		return failed(err)
 	}
-	if server, err = harness.Start(harness.Options{Binary: binary, DataDir: data}); err != nil {
+	if shared, err = harness.Start(harness.Options{Binary: binary, DataDir: data}); err != nil {
 		return failed(err)
 	}
 	code := m.Run()
-	if err := server.Stop(); err != nil {
+	if err := shared.Stop(); err != nil {
 		return failed(err)
 	}
 	if code != 0 {
-		fmt.Fprintf(os.Stderr, "the server wrote:\n%s\n", server.Output())
+		fmt.Fprintf(os.Stderr, "the shared server wrote:\n%s\n", shared.Output())
 	}
 	return code
 }

@@ -25,6 +25,7 @@ const patience = 60 * time.Second
 type page struct {
 	t      *testing.T
 	ctx    context.Context
+	server *harness.Server
 	userID string
 
 	mu     sync.Mutex
@@ -32,11 +33,11 @@ type page struct {
 }
 
 // open loads the client in a fresh profile.
-func open(t *testing.T, userID string) *page {
+func open(t *testing.T, server *harness.Server, userID string) *page {
 	t.Helper()
 	ctx, closeTab := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
 	t.Cleanup(closeTab)
-	p := &page{t: t, ctx: ctx, userID: userID}
+	p := &page{t: t, ctx: ctx, server: server, userID: userID}
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("new browser context: %v", err)
 	}
@@ -118,7 +119,7 @@ func eval[T any](p *page, js string, args ...any) T {
 // with the server. It says whether the client took itself for newly installed.
 func (p *page) login() (reinstalled bool) {
 	p.t.Helper()
-	token, err := server.UserToken(p.userID, platformWeb)
+	token, err := p.server.UserToken(p.userID, platformWeb)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -130,7 +131,7 @@ func (p *page) loginWith(token string) {
 	p.t.Helper()
 	eval[chromedp.Void](p, `im.login(%s)`, map[string]any{
 		"userID": p.userID, "token": token, "platformID": platformWeb,
-		"apiAddr": server.API, "wsAddr": server.WS, "logLevel": 1, "isLogStandardOutput": false,
+		"apiAddr": p.server.API, "wsAddr": p.server.WS, "logLevel": 1, "isLogStandardOutput": false,
 	})
 }
 
@@ -208,7 +209,7 @@ func quote(s string) string {
 	return string(raw)
 }
 
-func users(t *testing.T, names ...string) []string {
+func users(t *testing.T, server *harness.Server, names ...string) []string {
 	t.Helper()
 	ids := make([]string, len(names))
 	for i, name := range names {
