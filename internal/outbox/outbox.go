@@ -50,9 +50,12 @@ type Options struct {
 	Prefetch int           // events of a lane read at a time, default 20
 	Lease    time.Duration // default 60 s; at least twice the longest attempt
 	Drain    time.Duration // how long attempts may go on at shutdown, default 5 s
-	Retry    Retry
-	Clock    Clock
-	Logger   *slog.Logger
+	// Poll is how often events of other nodes are looked for, default 10 s. A
+	// node is woken by its own producers, but not by those of a node that died.
+	Poll   time.Duration
+	Retry  Retry
+	Clock  Clock
+	Logger *slog.Logger
 }
 
 // Outbox works off the store's outbox.
@@ -69,9 +72,7 @@ type Outbox struct {
 const (
 	// sweepEvery is how often events without a lane are looked for.
 	sweepEvery = 10 * time.Minute
-	// pollEvery is how often events of other nodes are looked for: a node is
-	// woken by its own producers, but not by those of a node that died.
-	pollEvery   = 10 * time.Second
+	// lockedPause is the wait for a lane that is due, but locked.
 	lockedPause = 10 * time.Millisecond
 	// finishBatch is the most lanes given back in one transaction.
 	finishBatch = 64
@@ -87,6 +88,9 @@ func New(s *store.Store, o Options, handler Handler) *Outbox {
 	}
 	if o.Lease <= 0 {
 		o.Lease = time.Minute
+	}
+	if o.Poll <= 0 {
+		o.Poll = 10 * time.Second
 	}
 	if o.Drain <= 0 {
 		o.Drain = 5 * time.Second
@@ -140,7 +144,7 @@ func (o *Outbox) claimLoop(ctx context.Context, busy chan struct{}, start func(s
 			o.sweep(ctx)
 			nextSweep = now.Add(sweepEvery)
 		}
-		wait := pollEvery
+		wait := o.o.Poll
 		if free := cap(busy) - len(busy); free > 0 {
 			due, err := o.untilDue(ctx)
 			claimed := 0
@@ -207,9 +211,9 @@ func (o *Outbox) claim(ctx context.Context, limit int, busy chan struct{}, start
 	return len(lanes), nil
 }
 
-// untilDue is how long until the first lane is due, or pollEvery.
+// untilDue is how long until the first lane is due, or Poll.
 func (o *Outbox) untilDue(ctx context.Context) (time.Duration, error) {
-	wait := pollEvery
+	wait := o.o.Poll
 	err := o.store.Read(ctx, func(tx *store.Tx) error {
 		due, found, err := tx.NextDue()
 		if found {
@@ -252,7 +256,7 @@ func (o *Outbox) work(stop, ctx context.Context, lane store.Lane, events []store
 				r.Due = pause
 				return r
 			}
-			o.bury(&r, e, 0, givenUp)
+			o.bury(ctx, &r, e, 0, givenUp)
 			continue
 		}
 		if stop.Err() != nil || (i > 0 && now.After(goOn)) {
@@ -268,7 +272,7 @@ func (o *Outbox) work(stop, ctx context.Context, lane store.Lane, events []store
 		case Delivered:
 			r.Through, r.Attempts, r.Failing = e.ID, 0, 0
 		case Dead:
-			o.bury(&r, e, attempt, res.Reason)
+			o.bury(ctx, &r, e, attempt, res.Reason)
 		case Retrying:
 			if r.Failing == 0 {
 				r.Failing = im.MillisOf(now)
@@ -278,7 +282,7 @@ func (o *Outbox) work(stop, ctx context.Context, lane store.Lane, events []store
 				r.Attempts, r.Due = attempt, pause
 				return r
 			}
-			o.bury(&r, e, attempt, "given up: "+res.Reason)
+			o.bury(ctx, &r, e, attempt, "given up: "+res.Reason)
 			givenUp = "given up with the lane: " + res.Reason
 		default: // Interrupted
 			r.Due = im.MillisOf(now)
@@ -307,11 +311,11 @@ func (o *Outbox) expired(e *store.OutboxEvent, failing im.Millis, now time.Time)
 	return now.Sub(max(e.CreatedAt, failing).Time()) >= o.o.Retry.GiveUpAfter
 }
 
-func (o *Outbox) bury(r *store.LaneResult, e *store.OutboxEvent, attempts int, reason string) {
+func (o *Outbox) bury(ctx context.Context, r *store.LaneResult, e *store.OutboxEvent, attempts int, reason string) {
 	dead := store.DeadEvent{OutboxEvent: *e, Attempts: attempts, DiedAt: im.MillisOf(o.o.Clock.Now()), Reason: reason}
 	r.Dead = append(r.Dead, dead)
 	r.Through, r.Attempts = e.ID, 0
-	o.log.Warn("webhook event given up: see parley webhook replay",
+	o.log.WarnContext(ctx, "webhook event given up: see parley webhook replay",
 		slog.String("callback", e.Callback), slog.String("event_id", e.EventID), slog.String("operation_id", e.OperationID),
 		slog.String("subject", e.Subject), slog.Int("attempts", attempts), slog.String("reason", reason))
 }
