@@ -103,6 +103,20 @@ func (d *device) logout() {
 	}
 }
 
+// cutOff waits until the server has ended the session, which the client tells the
+// app by the given callback, and the client has cleared up after itself.
+func (d *device) cutOff(callback string) {
+	d.t.Helper()
+	d.await(callback, named(callback))
+	d.eventually("the client logging itself out", func() error {
+		if status := d.mgr.GetLoginStatus(context.Background()); status != open_im_sdk.LogoutStatus {
+			return fmt.Errorf("its status is %d", status)
+		}
+		return nil
+	})
+	d.off = true
+}
+
 // ctx is what every call of the client wants: its manager's context with an
 // operation id of its own. Logging out replaces the manager's context, so it is
 // made anew each time.

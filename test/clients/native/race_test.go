@@ -44,8 +44,7 @@ func TestRaceSmoke(t *testing.T) {
 	b.login()
 	b.received(last)
 	second := install(t, server, a.userID, ios).login()
-	a.await("OnKickedOffline", named("OnKickedOffline"))
-	a.off = true
+	a.cutOff("OnKickedOffline")
 	second.awaitHistory(conversationID, b.settled(conversationID, 2*each+5))
 	for _, d := range []*device{second, desk, b} {
 		d.logout()
