@@ -1,0 +1,119 @@
+package api
+
+import (
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/parley-im/parley/internal/im"
+)
+
+// recover answers 500 without a body when a handler panics.
+func (s *server) recover(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			s.Logger.ErrorContext(r.Context(), "panic in handler", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+			w.WriteHeader(http.StatusInternalServerError)
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// cors lets browsers of every origin call; tokens travel in a header, never in
+// a cookie.
+func cors(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Access-Control-Allow-Origin", "*")
+		h.Set("Access-Control-Allow-Methods", "*")
+		h.Set("Access-Control-Allow-Headers", "*")
+		h.Set("Access-Control-Expose-Headers", "Content-Length, Access-Control-Allow-Origin, Access-Control-Allow-Headers,"+
+			"Cache-Control,Content-Language,Content-Type,Expires,Last-Modified,Pragma,FooBar")
+		h.Set("Access-Control-Max-Age", "172800")
+		h.Set("Access-Control-Allow-Credentials", "false")
+		h.Set("Content-Type", "application/json")
+		h.Set("X-Http-Id", uuid.NewString())
+		if r.Method == http.MethodOptions {
+			_, _ = w.Write([]byte(`"Options Request!"`)) // a client that is gone reads nothing
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *server) limitBody(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, s.MaxBody)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// tokenFree are the beginnings of the paths that need no token.
+var tokenFree = []string{"/auth/get_admin_token", "/auth/parse_token"}
+
+// identify checks the two headers every POST must carry and makes the caller
+// known to what follows. It runs for unknown paths too.
+func (s *server) identify(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost {
+			next.ServeHTTP(w, r)
+			return
+		}
+		operationID := r.Header.Get("operationID")
+		if operationID == "" {
+			s.answers.fail(w, r, im.ErrArgs.With("header must have operationID"))
+			return
+		}
+		ctx := im.WithOperation(r.Context(), operationID)
+		r = r.WithContext(ctx)
+		if !hasPrefix(r.URL.Path, tokenFree) {
+			token := r.Header.Get("token")
+			if token == "" {
+				s.answers.fail(w, r, im.ErrArgs.With("header must have token"))
+				return
+			}
+			claims, err := s.Auth.Verify(ctx, token)
+			if err != nil {
+				s.answers.fail(w, r, err)
+				return
+			}
+			r = r.WithContext(im.WithCaller(ctx, im.Caller{
+				UserID: claims.UserID, Platform: claims.Platform, Admin: s.Auth.IsAdmin(claims.UserID),
+			}))
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func hasPrefix(s string, prefixes []string) bool {
+	for _, p := range prefixes {
+		if strings.HasPrefix(s, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// exact serves a route only under its very path, and everything else as not
+// found: no redirects, and no "method not allowed".
+func exact(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, pattern := mux.Handler(r)
+		if pattern != r.Method+" "+r.URL.Path {
+			w.Header().Set("Content-Type", "text/plain")
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = w.Write([]byte("404 page not found")) // a client that is gone reads nothing
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,76 @@
+// Package api is the REST interface: OpenIM's paths, bodies and answers.
+//
+// routes.go is the whole surface on one page: every path with who may call it
+// and what it does. A handler decodes OpenIM's shape, absorbs its oddities,
+// calls one noun and encodes the answer; rules live in the nouns. The package
+// keeps no state between requests.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/parley-im/parley/internal/auth"
+	"github.com/parley-im/parley/internal/im"
+)
+
+// Online tells who is connected where.
+type Online interface {
+	// Platforms returns the platforms a user is online on.
+	Platforms(userID string) []im.Platform
+	// Sessions returns a user's connections.
+	Sessions(userID string) []OnlineSession
+}
+
+// OnlineSession is one connection of a user.
+type OnlineSession struct {
+	Platform   im.Platform
+	ConnID     string
+	Background bool
+	Token      string
+}
+
+// Options are what the API works with.
+type Options struct {
+	Auth *auth.Service
+
+	Online Online
+	// Kick closes the connections of a user's platform.
+	Kick func(ctx context.Context, userID string, p im.Platform)
+
+	MaxBody          int64 // bytes of a request body
+	CompressionLevel int   // 0 default, 1 best, 2 fastest, -1 off
+	Logger           *slog.Logger
+	Now              func() time.Time
+}
+
+type server struct {
+	Options
+	answers *answerWriter
+}
+
+// New returns the handler of the API.
+func New(o Options) http.Handler {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.MaxBody <= 0 {
+		o.MaxBody = 8 << 20
+	}
+	s := &server{Options: o, answers: newAnswerWriter(o.CompressionLevel, o.Logger)}
+	var h http.Handler = s.routes()
+	for _, wrap := range []func(http.Handler) http.Handler{ // from the inside out
+		s.identify,
+		s.limitBody,
+		cors,
+		s.recover,
+	} {
+		h = wrap(h)
+	}
+	return h
+}
