@@ -22,8 +22,10 @@ type view struct {
 	peer string // of a single chat
 }
 
-// ErrPullSize is what a pull of too much gets.
-func errPullSize(what string, limit int) error { return im.ErrArgs.With("more than %d %s", limit, what) }
+// errPullSize is what a pull of too much gets.
+func errPullSize(what string, limit int) error {
+	return im.ErrArgs.With("more than %d %s", limit, what)
+}
 
 // mayRead refuses to read another user's messages.
 func mayRead(ctx context.Context, userID string) error {
@@ -128,23 +130,17 @@ func (s *Service) MaxSeqs(ctx context.Context, userID string) (map[im.Conversati
 	return out, err
 }
 
-// ReadState is how far a conversation goes and how far its user has read.
-type ReadState struct {
-	MaxSeq, ReadSeq im.Seq
-	MaxSeqTime      im.Millis
-}
-
 // ReadStates returns the state of the given conversations of a user, or of all
 // of them if none is given, and on request the ids of those he pinned
 // (websocket-and-messages 4.2).
-func (s *Service) ReadStates(ctx context.Context, userID string, ids []im.ConversationID, pinned bool) (map[im.ConversationID]ReadState, []im.ConversationID, error) {
+func (s *Service) ReadStates(ctx context.Context, userID string, ids []im.ConversationID, pinned bool) (map[im.ConversationID]im.ReadState, []im.ConversationID, error) {
 	if err := mayRead(ctx, userID); err != nil {
 		return nil, nil, err
 	}
 	if len(ids) > maxPullConversations {
 		return nil, nil, errPullSize("conversations", maxPullConversations)
 	}
-	var states map[im.ConversationID]ReadState
+	var states map[im.ConversationID]im.ReadState
 	var pins []im.ConversationID
 	err := s.store.Read(ctx, func(tx *store.Tx) (err error) {
 		if len(ids) == 0 {
@@ -152,7 +148,7 @@ func (s *Service) ReadStates(ctx context.Context, userID string, ids []im.Conver
 				return err
 			}
 		}
-		states = make(map[im.ConversationID]ReadState, len(ids))
+		states = make(map[im.ConversationID]im.ReadState, len(ids))
 		seen, err := views(tx, userID, ids)
 		if err != nil {
 			return err
@@ -163,7 +159,7 @@ func (s *Service) ReadStates(ctx context.Context, userID string, ids []im.Conver
 		}
 		for _, id := range ids {
 			v := seen[id]
-			states[id] = ReadState{MaxSeq: v.MaxSeq, ReadSeq: read[id], MaxSeqTime: v.MaxSeqTime}
+			states[id] = im.ReadState{MaxSeq: v.MaxSeq, ReadSeq: read[id], MaxSeqTime: v.MaxSeqTime}
 		}
 		if pinned {
 			pins, err = tx.PinnedConversationIDs(userID)
@@ -173,25 +169,11 @@ func (s *Service) ReadStates(ctx context.Context, userID string, ids []im.Conver
 	return states, pins, err
 }
 
-// Range asks for seqs First to Last of a conversation, at most Num of them.
-type Range struct {
-	ConversationID im.ConversationID
-	First, Last    im.Seq
-	Num            int64
-}
-
-// Pulled is what a pull found of one conversation.
-type Pulled struct {
-	Messages []*im.Message
-	IsEnd    bool   // nothing further in the direction asked for
-	EndSeq   im.Seq // where it ends, for pulls by seq list
-}
-
 // PullRanges returns, per conversation, the newest Num seqs of the visible part
 // of a range, ascending, with a placeholder for every seq that has no message.
 // Notification logs come whole. Ranges the user may not see, or of which
 // nothing is visible, are left out (websocket-and-messages 7.2).
-func (s *Service) PullRanges(ctx context.Context, userID string, ranges []Range, descending bool) (map[im.ConversationID]Pulled, error) {
+func (s *Service) PullRanges(ctx context.Context, userID string, ranges []im.Range, descending bool) (map[im.ConversationID]im.Pulled, error) {
 	if err := mayRead(ctx, userID); err != nil {
 		return nil, err
 	}
@@ -202,7 +184,7 @@ func (s *Service) PullRanges(ctx context.Context, userID string, ranges []Range,
 	for i, r := range ranges {
 		ids[i] = r.ConversationID
 	}
-	out := make(map[im.ConversationID]Pulled, len(ranges))
+	out := make(map[im.ConversationID]im.Pulled, len(ranges))
 	err := s.store.Read(ctx, func(tx *store.Tx) error {
 		seen, err := views(tx, userID, ids)
 		if err != nil {
@@ -230,24 +212,18 @@ func (s *Service) PullRanges(ctx context.Context, userID string, ranges []Range,
 			if descending {
 				end = r.First <= v.MinSeq
 			}
-			out[r.ConversationID] = Pulled{Messages: found, IsEnd: end}
+			out[r.ConversationID] = im.Pulled{Messages: found, IsEnd: end}
 		}
 		return nil
 	})
 	return out, err
 }
 
-// Seqs asks for single seqs of a conversation.
-type Seqs struct {
-	ConversationID im.ConversationID
-	Seqs           []im.Seq
-}
-
 // PullSeqs returns the visible ones of the asked seqs, with placeholders for
 // those without a message, and says where the visible part ends if the list
 // reached beyond it. Every conversation asked for has an entry
 // (websocket-and-messages 7.3).
-func (s *Service) PullSeqs(ctx context.Context, userID string, asked []Seqs, descending bool) (map[im.ConversationID]Pulled, error) {
+func (s *Service) PullSeqs(ctx context.Context, userID string, asked []im.SeqList, descending bool) (map[im.ConversationID]im.Pulled, error) {
 	if err := mayRead(ctx, userID); err != nil {
 		return nil, err
 	}
@@ -261,7 +237,7 @@ func (s *Service) PullSeqs(ctx context.Context, userID string, asked []Seqs, des
 		}
 		ids[i] = a.ConversationID
 	}
-	out := make(map[im.ConversationID]Pulled, len(asked))
+	out := make(map[im.ConversationID]im.Pulled, len(asked))
 	err := s.store.Read(ctx, func(tx *store.Tx) error {
 		seen, err := views(tx, userID, ids)
 		if err != nil {
@@ -271,10 +247,10 @@ func (s *Service) PullSeqs(ctx context.Context, userID string, asked []Seqs, des
 		for _, a := range asked {
 			v, ok := seen[a.ConversationID]
 			if !ok {
-				out[a.ConversationID] = Pulled{IsEnd: true}
+				out[a.ConversationID] = im.Pulled{IsEnd: true}
 				continue
 			}
-			var res Pulled
+			var res im.Pulled
 			var inside []im.Seq
 			for _, q := range a.Seqs {
 				switch {

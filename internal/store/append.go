@@ -62,6 +62,19 @@ func (tx *Tx) openConversations(owners []im.Conversation) error {
 	return nil
 }
 
+// sendTimeSlack is how far a log's last send time may be ahead of a new
+// message's for the new one to be moved behind it. Larger gaps come from an
+// administrator who sends with a time of his own.
+const sendTimeSlack = 10_000
+
+// followSendTime keeps send times rising with seqs: clients sort a history by
+// send time and lose a message at a page's edge if two are equal.
+func followSendTime(m *im.Message, last im.Millis) {
+	if ahead := last - m.SendTime; ahead >= 0 && ahead < sendTimeSlack {
+		m.SendTime = last + 1
+	}
+}
+
 // isSameSend reports whether the stored message is an earlier attempt of m.
 func isSameSend(stored, m *im.Message) bool {
 	return stored.ClientMsgID == m.ClientMsgID && stored.SendID == m.SendID

@@ -414,7 +414,8 @@ func (b *postgresBatchState) place(a *Append, repeated im.Seq) (refused, err err
 		log.opened = true
 	}
 	log.max++
-	log.maxTime = max(log.maxTime, m.SendTime)
+	followSendTime(m, log.maxTime)
+	log.maxTime = m.SendTime
 	log.changed = true
 	m.Seq = log.max
 	return nil, nil

@@ -40,7 +40,8 @@ type writeRequest struct {
 type logState struct {
 	id     int64
 	max    im.Seq
-	opened bool // the conversation rows of its participants exist
+	time   im.Millis // of the last message
+	opened bool      // the conversation rows of its participants exist
 }
 
 const (
@@ -338,6 +339,8 @@ func (w *sqliteWriter) appendOne(g *group, a *Append) error {
 		}
 		log.max++
 		m.Seq = log.max
+		followSendTime(m, log.time)
+		log.time = m.SendTime
 		data := encodeMessage(nil, m)
 		if _, err := tx.exec(`INSERT INTO message (log, seq, client_id, send_time, data) VALUES ($1, $2, $3, $4, $5)`,
 			log.id, m.Seq, m.ClientMsgID, m.SendTime, data); err != nil {
@@ -390,8 +393,8 @@ func (w *sqliteWriter) log(g *group, c im.ConversationID, create bool) (logState
 		return l, nil
 	}
 	var l logState
-	found, err := g.tx.queryRow(`SELECT l.id, l.opened, `+g.tx.dialect.maxSeq()+` FROM log l WHERE l.conversation_id = $1`,
-		[]any{c}, &l.id, &l.opened, &l.max)
+	found, err := g.tx.queryRow(`SELECT l.id, l.opened, `+g.tx.dialect.maxSeq()+`, `+g.tx.dialect.maxTime()+` FROM log l WHERE l.conversation_id = $1`,
+		[]any{c}, &l.id, &l.opened, &l.max, &l.time)
 	if err != nil || found || !create {
 		return l, err
 	}

@@ -1,0 +1,387 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/wire"
+)
+
+// closeReason says why the server ended a connection, for logs.
+type closeReason string
+
+const (
+	closeClient    closeReason = "client went away"
+	closeSlow      closeReason = "slow client: its queue is full"
+	closeBadFrame  closeReason = "malformed frame"
+	closeKicked    closeReason = "kicked"
+	closeLogout    closeReason = "logged out"
+	closeShutdown  closeReason = "server shutting down"
+	closePanic     closeReason = "request handler failed"
+	closeWriteFail closeReason = "write failed or timed out"
+)
+
+// conn is one long connection.
+type conn struct {
+	// Set once in newConn.
+	server  *Server
+	session im.Session
+	token   string
+	form    wire.Form
+	gzip    bool
+	ctx     context.Context // carries the caller; never cancelled by the connection
+
+	background atomic.Bool
+	watching   map[string]struct{} // guarded by hub.watchMu
+
+	mu      sync.Mutex
+	ws      *websocket.Conn // nil until the handshake is answered
+	out     []frame
+	writing bool // a flusher runs, or must not run yet
+	last    bool // nothing more is taken: the queue ends with the last word
+	closed  bool
+	reason  closeReason
+	pinger  *time.Timer
+	sends   []func()
+	sending bool
+	room    *sync.Cond // sends has room again
+
+	// Owned by readLoop.
+	request wire.Request
+}
+
+func (s *Server) newConn(a arguments) *conn {
+	c := &conn{
+		server:  s,
+		session: im.Session{ConnID: newConnID(), UserID: a.userID, Platform: a.platform},
+		token:   a.token,
+		form:    a.form,
+		gzip:    a.gzip,
+		writing: true, // until start
+	}
+	c.room = sync.NewCond(&c.mu)
+	c.background.Store(a.background)
+	c.ctx = im.WithCaller(context.Background(), im.Caller{
+		UserID: a.userID, Platform: a.platform, Admin: s.options.Auth.IsAdmin(a.userID),
+	})
+	return c
+}
+
+// attach gives the connection its socket.
+func (c *conn) attach(ws *websocket.Conn) {
+	ws.SetReadLimit(int64(c.server.options.MaxFrameBytes))
+	c.extend(ws)
+	ws.SetPongHandler(func(string) error { c.extend(ws); return nil })
+	ws.SetPingHandler(func(payload string) error {
+		c.extend(ws)
+		err := ws.WriteControl(websocket.PongMessage, []byte(payload), time.Now().Add(controlWait))
+		if _, timeout := errors.AsType[net.Error](err); timeout || errors.Is(err, websocket.ErrCloseSent) {
+			return nil
+		}
+		return err
+	})
+	c.mu.Lock()
+	c.ws = ws
+	c.mu.Unlock()
+}
+
+func (c *conn) extend(ws *websocket.Conn) {
+	_ = ws.SetReadDeadline(time.Now().Add(readWait)) // fails on a closed connection, which the next read reports
+}
+
+// start lets queued frames out and begins the heartbeat.
+func (c *conn) start() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pinger = time.AfterFunc(pingEvery, c.ping)
+	if len(c.out) == 0 {
+		c.writing = false
+		return
+	}
+	go c.flush()
+}
+
+func (c *conn) ping() {
+	if err := c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(controlWait)); err != nil {
+		return // the reader finds out
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.pinger.Reset(pingEvery)
+	}
+}
+
+// suppressed: an iOS app in the background wants no pushes; it pulls when it
+// comes back, and offline push reaches it meanwhile.
+func (c *conn) suppressed() bool {
+	return c.session.Platform == im.PlatformIOS && c.background.Load()
+}
+
+// enqueue queues a frame. It never blocks: a client whose queue is full is
+// disconnected, and pulls after it is back.
+func (c *conn) enqueue(f frame) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || c.last {
+		return
+	}
+	if len(c.out) >= outQueue {
+		c.closeLocked(closeSlow)
+		return
+	}
+	c.pushLocked(f)
+}
+
+// enqueueFirst puts a frame before all that queued up during the handshake.
+func (c *conn) enqueueFirst(f frame) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.out = append([]frame{f}, c.out...)
+}
+
+// enqueueLast queues the last word; the connection closes when it is written.
+func (c *conn) enqueueLast(f frame, why closeReason) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || c.last {
+		return
+	}
+	c.last, c.reason = true, why
+	c.pushLocked(f)
+}
+
+func (c *conn) pushLocked(f frame) {
+	if f != nil {
+		c.out = append(c.out, f)
+	}
+	if !c.writing {
+		c.writing = true
+		go c.flush()
+	}
+}
+
+// flush writes until the queue is empty. At most one runs.
+func (c *conn) flush() {
+	var batch []frame
+	for {
+		c.mu.Lock()
+		if c.closed || len(c.out) == 0 {
+			if !c.closed && c.last {
+				c.closeLocked(c.reason)
+			}
+			c.writing = false
+			if c.out != nil && cap(c.out) > outQueue/4 {
+				c.out = nil // a burst is over; an idle connection keeps no large queue
+			}
+			c.mu.Unlock()
+			return
+		}
+		batch, c.out = c.out, batch[:0]
+		c.mu.Unlock()
+		if err := c.write(batch); err != nil {
+			c.close(closeWriteFail)
+			return
+		}
+		clear(batch)
+	}
+}
+
+func (c *conn) write(batch []frame) error {
+	if err := c.ws.SetWriteDeadline(time.Now().Add(writeWait)); err != nil {
+		return err
+	}
+	for i := 0; i < len(batch); {
+		f, n := merge(batch[i:])
+		kind, payload := f.encode(c.form, c.gzip)
+		if err := c.ws.WriteMessage(kind, payload); err != nil {
+			return err
+		}
+		i += n
+	}
+	return nil
+}
+
+// close ends the connection at once.
+func (c *conn) close(why closeReason) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closeLocked(why)
+}
+
+func (c *conn) closeLocked(why closeReason) {
+	if c.closed {
+		return
+	}
+	c.closed, c.reason = true, why
+	c.out, c.sends = nil, nil
+	if c.pinger != nil {
+		c.pinger.Stop()
+	}
+	c.room.Broadcast()
+	if c.ws != nil {
+		go c.ws.Close() // ends the reader, which cleans up; closing TLS may wait for the peer
+	}
+}
+
+// kick tells the client that it was displaced and closes. It stops counting as
+// online at once.
+func (c *conn) kick(operationID string) {
+	c.server.options.Presence.Close(c.session, operationID, true)
+	c.server.hub.remove(c)
+	c.enqueueLast(&reply{wire.Response{ReqIdentifier: pushKick, OperationID: operationID}}, closeKicked)
+}
+
+// drain lets begun sends finish, then closes.
+func (c *conn) drain() {
+	c.submit(func() { c.enqueueLast(nil, closeShutdown) })
+}
+
+// forget takes the connection out of everything that knows it.
+func (s *Server) forget(c *conn, counted bool) {
+	s.hub.remove(c)
+	s.options.Presence.Close(c.session, unknownOperation, false)
+	if counted {
+		s.count.Add(-1)
+	}
+}
+
+// submit queues a send behind the connection's earlier ones. A full queue makes
+// the reader wait, and so the client.
+func (c *conn) submit(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.sends) >= sendQueue && !c.closed {
+		c.room.Wait()
+	}
+	if c.closed {
+		return
+	}
+	c.sends = append(c.sends, f)
+	if !c.sending {
+		c.sending = true
+		go c.runSends()
+	}
+}
+
+func (c *conn) runSends() {
+	for {
+		c.mu.Lock()
+		if len(c.sends) == 0 {
+			c.sending = false
+			c.sends = nil
+			c.mu.Unlock()
+			return
+		}
+		f := c.sends[0]
+		c.sends = c.sends[1:]
+		c.room.Signal()
+		c.mu.Unlock()
+		c.guard(f)
+	}
+}
+
+// guard closes the connection whose request crashed its handler.
+func (c *conn) guard(f func()) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.server.log.Error("panic in request handler", "panic", r, "user_id", c.session.UserID, "stack", string(debug.Stack()))
+			c.close(closePanic)
+		}
+	}()
+	f()
+}
+
+// readLoop reads frames until the connection ends, then cleans up.
+func (c *conn) readLoop() {
+	defer c.server.handlers.Done()
+	defer c.server.forget(c, true)
+	why := closeClient
+	c.guard(func() { why = c.read() })
+	c.close(why)
+	c.mu.Lock()
+	why = c.reason
+	c.mu.Unlock()
+	c.server.log.Debug("connection closed", "user_id", c.session.UserID, "platform", c.session.Platform.String(),
+		"conn_id", c.session.ConnID, "reason", string(why))
+}
+
+func (c *conn) read() closeReason {
+	for {
+		kind, r, err := c.ws.NextReader()
+		if err != nil {
+			return closeClient
+		}
+		buf := c.server.buffers.Get().(*[]byte)
+		*buf, err = readAll((*buf)[:0], r)
+		ok := err == nil
+		if ok {
+			c.extend(c.ws)
+			switch kind {
+			case websocket.TextMessage:
+				ok = c.heartbeat(*buf)
+			case websocket.BinaryMessage:
+				ok = c.serve(*buf)
+			}
+		}
+		if cap(*buf) <= 64<<10 {
+			c.server.buffers.Put(buf)
+		}
+		if err != nil {
+			return closeClient
+		}
+		if !ok {
+			return closeBadFrame
+		}
+	}
+}
+
+func readAll(b []byte, r io.Reader) ([]byte, error) {
+	for {
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if errors.Is(err, io.EOF) {
+			return b, nil
+		}
+		if err != nil {
+			return b, err
+		}
+	}
+}
+
+// heartbeat answers a text ping (websocket-and-messages 2) and reports false
+// for any other text.
+func (c *conn) heartbeat(text []byte) bool {
+	var m struct {
+		Type string          `json:"type"`
+		Body json.RawMessage `json:"body"`
+	}
+	if err := json.Unmarshal(text, &m); err != nil {
+		return false
+	}
+	switch m.Type {
+	case "ping":
+		if m.Body == nil {
+			m.Body = json.RawMessage("null")
+		}
+		out := append([]byte(`{"type":"pong","body":`), m.Body...)
+		c.enqueue(textFrame(append(out, '}')))
+		return true
+	case "pong":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,264 @@
+// Package presence knows which user is connected where, and announces the
+// changes: to subscribed connections at once, to the business server through
+// durable events.
+//
+// The unit of being online is (user, platform). Events speak of connections:
+// one online per connection, and an offline for the last one of a platform,
+// so that the last event of a (user, platform) is always the truth
+// (webhooks.md 6.3). While the business server wants these events, announced
+// connections are kept in the store, and those a crash left open get their
+// offline at the next start.
+package presence
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/store"
+)
+
+// announceQueue bounds the announcements not yet written. When it is full, the
+// connection that opens or closes waits; nobody else does.
+const announceQueue = 4096
+
+// Watcher is told when the set of a user's online platforms changed.
+type Watcher func(userID string, platforms []im.Platform)
+
+// Tracker is the presence of this node's connections.
+type Tracker struct {
+	store *store.Store
+	log   *slog.Logger
+	now   func() time.Time
+	watch Watcher
+
+	mu    sync.Mutex
+	users map[string][]session
+
+	announcements chan announcement
+}
+
+type session struct {
+	im.Session
+	confirmed bool // its handshake was answered, so its opening was announced
+}
+
+type announcement struct {
+	event  im.Event
+	opened *im.Session // to be remembered
+	closed string      // connID to be forgotten
+}
+
+// New returns a Tracker; Run must run for its announcements to be written.
+func New(s *store.Store, log *slog.Logger, now func() time.Time, watch Watcher) *Tracker {
+	return &Tracker{
+		store: s, log: log, now: now, watch: watch,
+		users: make(map[string][]session), announcements: make(chan announcement, announceQueue),
+	}
+}
+
+// Platforms returns where a user is online, ascending.
+func (t *Tracker) Platforms(userID string) []im.Platform {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return platforms(t.users[userID])
+}
+
+func platforms(sessions []session) []im.Platform {
+	out := make([]im.Platform, 0, len(sessions))
+	for _, s := range sessions {
+		out = append(out, s.Platform)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Open makes a connection count: from here on its user is online.
+func (t *Tracker) Open(s im.Session) {
+	t.mu.Lock()
+	before := platforms(t.users[s.UserID])
+	t.users[s.UserID] = append(t.users[s.UserID], session{Session: s})
+	after := platforms(t.users[s.UserID])
+	t.mu.Unlock()
+	if !slices.Equal(before, after) {
+		t.watch(s.UserID, after)
+	}
+}
+
+// Confirm announces a connection whose handshake was answered.
+func (t *Tracker) Confirm(s im.Session, operationID string, background bool) {
+	t.mu.Lock()
+	i := t.find(s)
+	if i < 0 {
+		t.mu.Unlock()
+		return // displaced meanwhile
+	}
+	t.users[s.UserID][i].confirmed = true
+	var a *announcement
+	if t.store.Wanted(im.EventUserOnline) || t.store.Wanted(im.EventUserOffline) {
+		a = &announcement{
+			event:  im.UserOnline{Session: s, OperationID: operationID, At: im.MillisOf(t.now()), IsBackground: background},
+			opened: &s,
+		}
+	}
+	t.announceLocked(a)
+}
+
+// Close ends a connection; kicked says that it was ended by force or displaced.
+// Closing twice is nothing.
+func (t *Tracker) Close(s im.Session, operationID string, kicked bool) {
+	t.mu.Lock()
+	i := t.find(s)
+	if i < 0 {
+		t.mu.Unlock()
+		return
+	}
+	list := t.users[s.UserID]
+	confirmed := list[i].confirmed
+	before := platforms(list)
+	list = slices.Delete(list, i, i+1)
+	if len(list) == 0 {
+		delete(t.users, s.UserID)
+	} else {
+		t.users[s.UserID] = list
+	}
+	after := platforms(list)
+	var out []*announcement
+	if confirmed {
+		at := im.MillisOf(t.now())
+		if kicked && t.store.Wanted(im.EventUserKicked) {
+			out = append(out, &announcement{event: im.UserKicked{Session: s, OperationID: operationID, At: at}})
+		}
+		end := &announcement{closed: s.ConnID}
+		if !stillAnnounced(list, s.Platform) && t.store.Wanted(im.EventUserOffline) {
+			end.event = im.UserOffline{Session: s, OperationID: operationID, At: at}
+		}
+		if t.store.Wanted(im.EventUserOnline) || t.store.Wanted(im.EventUserOffline) {
+			out = append(out, end)
+		}
+	}
+	t.announceLocked(out...)
+	if !slices.Equal(before, after) {
+		t.watch(s.UserID, after)
+	}
+}
+
+// stillAnnounced reports whether another announced connection keeps the
+// platform online.
+func stillAnnounced(list []session, p im.Platform) bool {
+	return slices.ContainsFunc(list, func(s session) bool { return s.Platform == p && s.confirmed })
+}
+
+func (t *Tracker) find(s im.Session) int {
+	return slices.IndexFunc(t.users[s.UserID], func(o session) bool { return o.ConnID == s.ConnID })
+}
+
+// announceLocked queues announcements in the order of the changes, and unlocks
+// mu. It is the order in which mu was held that counts, so the first try is made
+// under it; only a full queue makes the caller wait, and then order across
+// connections of one user is kept by waiting under mu as well.
+func (t *Tracker) announceLocked(list ...*announcement) {
+	defer t.mu.Unlock()
+	for _, a := range list {
+		if a != nil {
+			t.announcements <- *a
+		}
+	}
+}
+
+// announceBatch is the most announcements written in one transaction.
+const announceBatch = 256
+
+// Run first announces the end of connections that a crash left open, then
+// writes announcements until ctx is done and the queue is empty.
+func (t *Tracker) Run(ctx context.Context) error {
+	if err := t.endLeftOver(ctx); err != nil {
+		return err
+	}
+	for {
+		var batch []announcement
+		select {
+		case a := <-t.announcements:
+			batch = append(batch, a)
+		case <-ctx.Done():
+			select {
+			case a := <-t.announcements:
+				batch = append(batch, a)
+			default:
+				return nil
+			}
+		}
+	fill:
+		for len(batch) < announceBatch {
+			select {
+			case a := <-t.announcements:
+				batch = append(batch, a)
+			default:
+				break fill
+			}
+		}
+		t.write(batch)
+	}
+}
+
+// write stores a batch; a database that fails is tried again until it works or
+// the server ends, because an announcement must not be lost while it lives.
+func (t *Tracker) write(batch []announcement) {
+	for attempt := 1; ; attempt++ {
+		err := t.store.Write(context.Background(), func(tx *store.Tx) error {
+			for _, a := range batch {
+				if err := apply(tx, a); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err == nil {
+			return
+		}
+		t.log.Error("presence events not stored", "error", err, "attempt", attempt, "events", len(batch))
+		if attempt == 10 {
+			return
+		}
+		pause := time.NewTimer(time.Duration(attempt) * 100 * time.Millisecond)
+		<-pause.C
+	}
+}
+
+func apply(tx *store.Tx, a announcement) error {
+	if a.opened != nil {
+		if err := tx.InsertSession(*a.opened); err != nil {
+			return err
+		}
+	}
+	if a.closed != "" {
+		if err := tx.DeleteSession(a.closed); err != nil {
+			return err
+		}
+	}
+	if a.event == nil {
+		return nil
+	}
+	return tx.Record(a.event)
+}
+
+// endLeftOver tells the truth about connections of a server that did not end
+// by itself. Users who are back meanwhile were announced, or will be, after it.
+func (t *Tracker) endLeftOver(ctx context.Context) error {
+	at := im.MillisOf(t.now())
+	return t.store.Write(ctx, func(tx *store.Tx) error {
+		left, err := tx.Sessions()
+		if err != nil {
+			return err
+		}
+		for _, s := range left {
+			if err := apply(tx, announcement{closed: s.ConnID, event: im.UserOffline{Session: s, OperationID: "p_restart", At: at}}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
