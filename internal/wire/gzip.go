@@ -12,11 +12,11 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// storeBelow is the size under which a frame is wrapped, not deflated. Most
-// frames are an acknowledgement or one short message: deflating 425 bytes of one
-// took 8 us to save 50 bytes, wrapping them takes 0.1 us, and the phone at the
-// other end is spared the inflating.
-const storeBelow = 512
+// storeBelow is the size under which a frame is wrapped, not deflated. Nearly
+// all frames are an acknowledgement or one short message, and travel in one
+// packet either way. Deflating one of 670 bytes took 9 us to save 180 bytes;
+// wrapping takes 0.1 us, and the phone at the other end is spared the inflating.
+const storeBelow = 1024
 
 // Compress appends src to dst as one complete gzip member.
 func Compress(dst, src []byte) []byte {
