@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/alecthomas/kong"
 )
 
 func run(t *testing.T, o Options) (Result, error) {
@@ -246,5 +250,38 @@ func TestOptions(t *testing.T) {
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want %q", name, err, test.want)
 		}
+	}
+}
+
+// TestCommandLine checks the tags: the defaults they state are the defaults.
+func TestCommandLine(t *testing.T) {
+	t.Parallel()
+	var o Options
+	parser, err := kong.New(&o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parser.Parse([]string{Start, "--binary", "/bin/parley", "--arg=serve", "--arg=--data=a,b", "--pid=7", "--duration=3s"}); err != nil {
+		t.Fatal(err)
+	}
+	if o.Work != Start || !slices.Equal(o.Args, []string{"serve", "--data=a,b"}) || o.PID != 7 || o.Duration != 3*time.Second {
+		t.Errorf("got %+v", o)
+	}
+	if _, err := parser.Parse([]string{"all"}); err == nil {
+		t.Error("unknown work accepted")
+	}
+	var parsed Options
+	if parser, err = kong.New(&parsed); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parser.Parse([]string{PairAck}); err != nil {
+		t.Fatal(err)
+	}
+	zero := Options{Work: PairAck, API: parsed.API, WS: parsed.WS, Secret: parsed.Secret, Admin: parsed.Admin, WarmUp: parsed.WarmUp, Seed: parsed.Seed}
+	if err := errors.Join(zero.complete(), parsed.complete()); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(zero, parsed) {
+		t.Errorf("zero values stand for %+v, the command line for %+v", zero, parsed)
 	}
 }

@@ -16,11 +16,11 @@ const (
 type gobForm uint8
 
 const (
-	gobNoForm     gobForm = iota
-	gobListForm           // array or slice
+	gobNoForm   gobForm = iota
+	gobListForm         // array or slice
 	gobStructForm
 	gobMapForm
-	gobOpaqueForm         // bytes made by the peer's own marshaller
+	gobOpaqueForm // bytes made by the peer's own marshaller
 )
 
 type gobType struct {
