@@ -30,6 +30,11 @@ type Options struct {
 func Load(o Options) (*Config, *Report, error) {
 	l := newLoader(o)
 	l.readDir()
+	return l.load()
+}
+
+// load makes a configuration from the files that were taken.
+func (l *loader) load() (*Config, *Report, error) {
 	l.readEnv()
 	l.apply()
 	l.finish()
@@ -188,6 +193,11 @@ func (l *loader) readFile(f *file, name string) {
 		l.broken[f.name] = true
 		return
 	}
+	l.takeFile(f, name, data)
+}
+
+// takeFile collects the values of one file.
+func (l *loader) takeFile(f *file, name string, data []byte) {
 	l.names[f.name] = name
 	l.report.Found = append(l.report.Found, name)
 	root, errs := parseYAML(data)

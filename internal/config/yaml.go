@@ -16,8 +16,9 @@ import (
 // broken or hostile file (alias bombs, endless nesting) from costing more than
 // an error message.
 const (
-	maxFileBytes = 1 << 20
-	maxNodes     = 100_000
+	maxFileBytes = 256 << 10
+	maxLines     = 10_000
+	maxNodes     = 20_000
 	maxDepth     = 50
 )
 
@@ -67,6 +68,7 @@ func parseYAML(text []byte) (root *node, errs []*syntaxError) {
 	}
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
 	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+	text = bytes.ReplaceAll(text, []byte("\r"), []byte("\n")) // a line break for the parser, too
 	if e := checkText(text); e != nil {
 		return nil, []*syntaxError{e}
 	}
@@ -94,7 +96,9 @@ func parseYAML(text []byte) (root *node, errs []*syntaxError) {
 func checkText(text []byte) *syntaxError {
 	depth, line := 0, 0
 	for l := range bytes.Lines(text) {
-		line++
+		if line++; line > maxLines {
+			return &syntaxError{line: line, message: fmt.Sprintf("the file has more than %d lines", maxLines)}
+		}
 		if indent := l[:len(l)-len(bytes.TrimLeft(l, " \t"))]; len(bytes.TrimSpace(l)) > 0 {
 			if i := bytes.IndexByte(indent, '\t'); i >= 0 {
 				return &syntaxError{line: line, col: i + 1, message: "a tab is used for indentation; YAML allows only spaces"}
