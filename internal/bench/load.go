@@ -198,7 +198,7 @@ func (l *load) connected(ctx context.Context, who *accounts, work func() (Result
 // equip gives those who will send their frames.
 func (l *load) equip(who *accounts) (err error) {
 	// Senders of a group are spread over it: which members send must not matter.
-	rng := rand.New(rand.NewPCG(l.o.Seed, 0))
+	rng := rand.New(rand.NewPCG(l.o.Seed, 0)) //nolint:gosec // load that can be repeated, not secrets
 	order := rng.Perm(len(l.clients))
 	if l.o.Work == Group {
 		order = order[:l.o.Senders]

@@ -66,7 +66,10 @@ func startOnce(ctx context.Context, o *Options, calmDown bool) (ready time.Durat
 		select {
 		case err := <-ended:
 			ended <- err
-			return 0, 0, fmt.Errorf("the server ended before it was ready: %v: %s", err, output)
+			if err == nil {
+				err = errors.New("exit status 0")
+			}
+			return 0, 0, fmt.Errorf("the server ended before it was ready: %w: %s", err, output)
 		default:
 		}
 		if sleep(patience, probeEvery) != nil {

@@ -22,7 +22,7 @@ func TestStart(t *testing.T) {
 		signalled := make(chan os.Signal, 1)
 		signal.Notify(signalled, os.Interrupt)
 		go func() {
-			_ = http.ListenAndServe(address, http.NotFoundHandler()) //nolint:gosec
+			_ = http.ListenAndServe(address, http.NotFoundHandler()) //nolint:gosec // a test's server needs no timeouts
 		}()
 		<-signalled
 		os.Exit(0)
@@ -39,7 +39,7 @@ func TestStart(t *testing.T) {
 	}
 
 	t.Setenv(childEnv, address)
-	go func() { _ = http.Serve(listener, http.NotFoundHandler()) }() //nolint:gosec
+	go func() { _ = http.Serve(listener, http.NotFoundHandler()) }() //nolint:gosec // a test's server needs no timeouts
 	if _, err := run(t, o); err == nil || !strings.Contains(err.Error(), "is taken") {
 		t.Errorf("address in use: got %v", err)
 	}

@@ -73,7 +73,7 @@ func Decompress(dst, src []byte, limit int) ([]byte, error) {
 	d.src.Reset(src)
 	defer d.src.Reset(nil)
 	if err := d.r.Reset(&d.src); err != nil {
-		return dst, fmt.Errorf("%w: gzip header: %v", ErrMalformed, err)
+		return dst, fmt.Errorf("%w: gzip header: %s", ErrMalformed, err.Error())
 	}
 	d.r.Multistream(false)
 
@@ -99,7 +99,7 @@ func Decompress(dst, src []byte, limit int) ([]byte, error) {
 			break
 		}
 		if err != nil {
-			return dst[:start], fmt.Errorf("%w: gzip: %v", ErrMalformed, err)
+			return dst[:start], fmt.Errorf("%w: gzip: %s", ErrMalformed, err.Error())
 		}
 	}
 	if d.src.Len() != 0 {

@@ -148,7 +148,7 @@ func decodeJSONRequest(b []byte, r *Request) error {
 	}
 	*r = Request{}
 	if err := json.Unmarshal(b, r); err != nil {
-		return fmt.Errorf("json request: %w: %v", ErrMalformed, err)
+		return fmt.Errorf("json request: %w: %s", ErrMalformed, err.Error())
 	}
 	return nil
 }
@@ -185,7 +185,7 @@ func decodeJSONResponse(b []byte, r *Response) error {
 	}
 	*r = Response{}
 	if err := json.Unmarshal(b, r); err != nil {
-		return fmt.Errorf("json response: %w: %v", ErrMalformed, err)
+		return fmt.Errorf("json response: %w: %s", ErrMalformed, err.Error())
 	}
 	return nil
 }
