@@ -40,21 +40,16 @@ func (l *loader) checkWebhooks() {
 		anyEnabled = anyEnabled || c.Enable
 		l.checkCallback(r, c)
 	}
-	l.checkBases(anyEnabled)
+	l.checkBases()
 	l.checkSigning(anyEnabled)
 	l.checkNotYet()
 }
 
 // checkNotYet warns about settings of webhooks.yml that have no effect yet.
 func (l *loader) checkNotYet() {
-	for _, f := range files() {
-		if f.name != webhooksFile {
-			continue
-		}
-		for _, lf := range f.leaves() {
-			if v, ok := l.given(f.name, lf.path); ok && lf.key.notYet != "" && v.node.text != "" {
-				l.at(v, Warning, "%s has no effect: %s", lf.path, lf.key.notYet)
-			}
+	for _, lf := range schemaOf(webhooksFile).leaves() {
+		if v, ok := l.given(webhooksFile, lf.path); ok && lf.key.notYet != "" && l.changed(v) {
+			l.at(v, Warning, "%s has no effect: %s", lf.path, lf.key.notYet)
 		}
 	}
 }
@@ -144,7 +139,7 @@ type baseURL struct {
 	enabled bool // something is sent there
 }
 
-func (l *loader) checkBases(anyEnabled bool) {
+func (l *loader) checkBases() {
 	w := &l.draft.Webhooks
 	common := baseURL{path: "url", raw: w.URL}
 	var own []baseURL
@@ -178,9 +173,6 @@ func (l *loader) checkBases(anyEnabled bool) {
 	}
 	if w.AlertURL != "" {
 		l.checkBase(baseURL{path: "alertURL", raw: w.AlertURL, enabled: true})
-	}
-	if v, ok := l.given(webhooksFile, "insecureSkipVerify"); ok && w.InsecureSkipVerify && anyEnabled {
-		l.at(v, Warning, "insecureSkipVerify: the TLS certificate of the handler is not verified; anybody on the way can read and answer callbacks")
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 type Config struct {
 	Dir     string // configuration directory, "" when there is none
 	DataDir string // where the server keeps its own data
-	Strict  bool   // refuse unsafe settings instead of warning about them
+	Strict  bool   // refuse unsafe settings and private handler addresses
 
 	Share        Share
 	API          API
@@ -303,7 +303,7 @@ func Default() *Config {
 			BeforeDeadline:   8 * time.Second,
 			StrictActionCode: true,
 			Callbacks:        make(map[string]Callback),
-			MaxConcurrency:   100,
+			MaxConcurrency:   256,
 			Retry:            Retry{Initial: time.Second, Max: 5 * time.Minute, GiveUpAfter: day},
 			Breaker:          Breaker{Failures: 10, Window: 30 * time.Second, Probe: 10 * time.Second},
 		},

@@ -67,6 +67,7 @@ func docsTables() string {
 			docsTable(&b, f.leaves(), d)
 		}
 	}
+	docsCommon(&b)
 	docsOldNames(&b)
 	return b.String()
 }
@@ -91,9 +92,15 @@ func docsTable(b *strings.Builder, leaves []leaf, d *draft) {
 		doc   string
 		v     Verdict
 	}
-	var ignored []*group
+	var (
+		ignored []*group
+		notes   []string // what is not built yet
+	)
 	for _, l := range leaves {
 		k := l.key
+		if k.verdict == Ignore && isCommon(l) {
+			continue
+		}
 		if k.bind == nil {
 			// Keys without effect share a row per reason.
 			i := slices.IndexFunc(ignored, func(g *group) bool { return g.doc == k.doc && g.v == k.verdict })
@@ -104,10 +111,40 @@ func docsTable(b *strings.Builder, leaves []leaf, d *draft) {
 			ignored[i].paths = append(ignored[i].paths, "`"+l.path+"`")
 			continue
 		}
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", l.path, docsDefault(k, d), k.verdict, docsMeaning(k))
+		note := ""
+		if k.notYet != "" {
+			if !slices.Contains(notes, k.notYet) {
+				notes = append(notes, k.notYet)
+			}
+			note = fmt.Sprintf(" [%d]", slices.Index(notes, k.notYet)+1)
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s%s |\n", l.path, docsDefault(k, d), k.verdict, docsEscape(k.doc), note)
 	}
 	for _, g := range ignored {
-		fmt.Fprintf(b, "| %s | | %s | %s |\n", strings.Join(g.paths, ", "), g.v, g.doc)
+		fmt.Fprintf(b, "| %s | | %s | %s |\n", strings.Join(g.paths, ", "), g.v, docsEscape(g.doc))
+	}
+	for i, note := range notes {
+		if i == 0 {
+			b.WriteString("\n")
+		}
+		fmt.Fprintf(b, "[%d] %s.\n", i+1, note)
+	}
+}
+
+// isCommon finds the blocks that every service file has; they are described
+// once.
+func isCommon(l leaf) bool {
+	return slices.ContainsFunc(commonBlocks(), func(block key) bool {
+		name, ok := strings.CutPrefix(l.path, block.name+".")
+		k := findKey(block.keys, name)
+		return ok && k != nil && k.doc == l.key.doc
+	})
+}
+
+func docsCommon(b *strings.Builder) {
+	b.WriteString("\n### Blocks of every service file\n\n| Key | Verdict | Meaning |\n|---|---|---|\n")
+	for _, block := range commonBlocks() {
+		fmt.Fprintf(b, "| `%s.{%s}` | %s | %s |\n", block.name, strings.Join(keyNames(block.keys), ","), block.keys[0].verdict, docsEscape(block.keys[0].doc))
 	}
 }
 
@@ -122,12 +159,8 @@ func docsDefault(k *key, d *draft) string {
 	return "`" + withUnit(text, k.kind) + "`"
 }
 
-func docsMeaning(k *key) string {
-	text := strings.ReplaceAll(k.doc, "|", "\\|")
-	if k.notYet != "" {
-		text += " (*" + k.notYet + "*)"
-	}
-	return text
+func docsEscape(text string) string {
+	return strings.NewReplacer("|", "\\|", "<", "&lt;").Replace(text)
 }
 
 func docsWebhooks(b *strings.Builder, f *file, d *draft) {
@@ -166,7 +199,7 @@ func docsNotifications(b *strings.Builder, f *file, d *draft) {
 	b.WriteString("Per event `isSendMsg` shows it as a chat message and `offlinePush.{enable,title,desc,ext}` pushes it to absent users. ")
 	b.WriteString("`reliabilityLevel`, `unreadCount` and `defaultTips` are accepted and, as upstream, without effect")
 	if k := findKey(f.keys[0].keys, "isSendMsg"); k.notYet != "" {
-		fmt.Fprintf(b, " (*%s*)", k.notYet)
+		fmt.Fprintf(b, "; *%s*", k.notYet)
 	}
 	b.WriteString(".\n\n| Event | isSendMsg | offlinePush.enable |\n|---|---|---|\n")
 	for _, k := range f.keys {

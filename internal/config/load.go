@@ -48,6 +48,7 @@ type loader struct {
 	dir      string
 	env      map[string]string
 	draft    *draft
+	defaults *draft
 	values   map[string]*value // by leaf id; the environment has replaced files
 	names    map[string]string // schema file name → name found in dir
 	broken   map[string]bool   // schema files that could not be understood
@@ -91,7 +92,7 @@ func newLoader(o Options) *loader {
 	if l.dir == "" {
 		l.dir = l.env["CONFIG_PATH"]
 	}
-	l.draft = newDraft(l.dir)
+	l.draft, l.defaults = newDraft(l.dir), newDraft(l.dir)
 	l.report.Dir = l.dir
 	return l
 }
@@ -111,6 +112,13 @@ func (l *loader) at(v *value, s Severity, format string, args ...any) {
 func (l *loader) given(file, path string) (*value, bool) {
 	v, ok := l.values[leafID(file, path)]
 	return v, ok && v.node.kind != nullNode
+}
+
+// changed reports whether a value came out different from the default.
+func (l *loader) changed(v *value) bool {
+	k := v.leaf.key
+	return k.bind != nil && v.node.kind != nullNode &&
+		format(k.bind(l.draft), k.kind) != format(k.bind(l.defaults), k.kind)
 }
 
 // unrelated are files of an OpenIM directory that configure other programs.
@@ -189,7 +197,7 @@ func (l *loader) strange(name string) {
 func (l *loader) readFile(f *file, name string) {
 	data, err := readLimited(filepath.Join(l.dir, name))
 	if err != nil {
-		l.add(Problem{File: name, Severity: Error, Message: err.Error()})
+		l.add(Problem{File: name, Severity: f.severity(), Message: err.Error()})
 		l.broken[f.name] = true
 		return
 	}
@@ -201,10 +209,7 @@ func (l *loader) takeFile(f *file, name string, data []byte) {
 	l.names[f.name] = name
 	l.report.Found = append(l.report.Found, name)
 	root, errs := parseYAML(data)
-	severity := Error
-	if f.ignored != "" {
-		severity = Warning
-	}
+	severity := f.severity()
 	for _, e := range errs {
 		l.add(Problem{File: name, Line: e.line, Col: e.col, Message: e.message, Severity: severity})
 	}

@@ -291,8 +291,8 @@ func TestWarnings(t *testing.T) {
 			"warning: webhooks.yml:1:1: ", []string{"plain http to a public address"},
 		},
 		{
-			"TLS not verified", map[string]string{"webhooks.yml": "url: https://biz.example.com/x\ninsecureSkipVerify: true\nafterUserOnline:\n  enable: true\n"},
-			"warning: webhooks.yml:2:1: ", []string{"certificate of the handler is not verified"},
+			"TLS not verified", map[string]string{"webhooks.yml": "url: https://biz.example.com/x\ninsecureSkipVerify: true\nretry:\n  max: 5m\n"},
+			"warning: webhooks.yml:2:1: ", []string{"insecureSkipVerify has no effect: certificates are always verified"},
 		},
 		{
 			"all message types", map[string]string{"webhooks.yml": url + "beforeMsgModify:\n  enable: true\n"},
@@ -359,18 +359,19 @@ func TestWarnings(t *testing.T) {
 func TestQuiet(t *testing.T) {
 	t.Parallel()
 	tests := map[string]map[string]string{
-		"letter case":                    {"webhooks.yml": "URL: http://127.0.0.1:1/x\nBEFORESENDSINGLEMSG:\n  ENABLE: true\n"},
-		"line ends and byte order mark":  {"webhooks.yml": "\ufeffurl: http://127.0.0.1:1/x\r\nafterUserOnline:\r\n  enable: true"},
-		"anchors":                        {"webhooks.yml": "url: http://127.0.0.1:1/x\nafterUserOnline: &on\n  enable: true\n  timeout: 3\nafterUserOffline:\n  <<: *on\n  timeout: 4\n"},
-		"unusable scheme, nothing on":    {"webhooks.yml": "url: webhook://127.0.0.1:10008/callbackExample\n"},
-		"options of conversation events": {"webhooks.yml": "afterCreateGroupChatConversations:\n  failedContinue: false\n"},
-		"blank failedContinue":           {"webhooks.yml": "beforeAddBlack:\n  failedContinue:\n"},
-		"empty filters":                  {"webhooks.yml": "beforeCreateGroup:\n  attentionIds: []\n  deniedTypes: []\n"},
-		"http next door":                 {"webhooks.yml": "url: http://biz.default.svc:80/x\nafterUserOnline:\n  enable: true\n"},
-		"https":                          {"webhooks.yml": "url: https://biz.example.com/x?tenant=1\nafterUserOnline:\n  enable: true\n"},
-		"empty files":                    {"webhooks.yml": "", "log.yml": "# nothing\n", "notification.yml": "---\n"},
-		"files of other programs":        {"prometheus.yml": "a: b\n", "README.md": "x", "email.tmpl": "x", "notes.txt": "x"},
-		"tips that nobody reads":         {"notification.yml": "groupCancelMuted:\n  defaultTips:\n    tips: x\n"},
+		"letter case":                      {"webhooks.yml": "URL: http://127.0.0.1:1/x\nBEFORESENDSINGLEMSG:\n  ENABLE: true\n"},
+		"line ends and byte order mark":    {"webhooks.yml": "\ufeffurl: http://127.0.0.1:1/x\r\nafterUserOnline:\r\n  enable: true"},
+		"anchors":                          {"webhooks.yml": "url: http://127.0.0.1:1/x\nafterUserOnline: &on\n  enable: true\n  timeout: 3\nafterUserOffline:\n  <<: *on\n  timeout: 4\n"},
+		"unusable scheme, nothing on":      {"webhooks.yml": "url: webhook://127.0.0.1:10008/callbackExample\n"},
+		"options of conversation events":   {"webhooks.yml": "afterCreateGroupChatConversations:\n  failedContinue: false\n"},
+		"the default of what is not built": {"webhooks.yml": "insecureSkipVerify: false\nbreaker:\n  failures: 10\nsecret: ''\n"},
+		"blank failedContinue":             {"webhooks.yml": "beforeAddBlack:\n  failedContinue:\n"},
+		"empty filters":                    {"webhooks.yml": "beforeCreateGroup:\n  attentionIds: []\n  deniedTypes: []\n"},
+		"http next door":                   {"webhooks.yml": "url: http://biz.default.svc:80/x\nafterUserOnline:\n  enable: true\n"},
+		"https":                            {"webhooks.yml": "url: https://biz.example.com/x?tenant=1\nafterUserOnline:\n  enable: true\n"},
+		"empty files":                      {"webhooks.yml": "", "log.yml": "# nothing\n", "notification.yml": "---\n"},
+		"files of other programs":          {"prometheus.yml": "a: b\n", "README.md": "x", "email.tmpl": "x", "notes.txt": "x"},
+		"tips that nobody reads":           {"notification.yml": "groupCancelMuted:\n  defaultTips:\n    tips: x\n"},
 	}
 	for name, files := range tests {
 		t.Run(name, func(t *testing.T) {

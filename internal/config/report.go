@@ -89,9 +89,8 @@ func redactURL(raw string) string {
 // describe fills the report from what was read and what came of it.
 func (l *loader) describe(c *Config) {
 	r := l.report
-	defaults := newDraft(l.dir)
 	for _, f := range files() {
-		l.describeFile(f, c, defaults)
+		l.describeFile(f, c)
 	}
 	slices.Sort(r.Env)
 	r.WebhookURL = redactURL(c.Webhooks.URL)
@@ -112,7 +111,7 @@ func (l *loader) describe(c *Config) {
 	r.Log = describeLog(c.Log)
 }
 
-func (l *loader) describeFile(f *file, c *Config, defaults *draft) {
+func (l *loader) describeFile(f *file, c *Config) {
 	r := l.report
 	var ignored, notYet byReason
 	for _, lf := range f.leaves() {
@@ -130,7 +129,7 @@ func (l *loader) describeFile(f *file, c *Config, defaults *draft) {
 		if v.node.kind == nullNode {
 			continue
 		}
-		changed := k.bind != nil && format(k.bind(l.draft), k.kind) != format(k.bind(defaults), k.kind)
+		changed := l.changed(v)
 		e := Entry{Source: v.source(), Path: lf.path, Value: v.shown(), Note: k.doc}
 		switch {
 		case changed && k.notYet != "":

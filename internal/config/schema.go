@@ -72,8 +72,25 @@ type file struct {
 	keys    []key
 }
 
+func schemaOf(name string) *file {
+	for _, f := range files() {
+		if f.name == name {
+			return f
+		}
+	}
+	return nil
+}
+
 // fileName is the file's usual name; .yaml is accepted as well.
 func (f *file) fileName() string { return f.name + ".yml" }
+
+// severity is how bad an unreadable file is.
+func (f *file) severity() Severity {
+	if f.ignored != "" {
+		return Warning
+	}
+	return Error
+}
 
 // envPrefix is what OpenIM's scheme puts before the keys of the file.
 func (f *file) envPrefix() string {

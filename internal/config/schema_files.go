@@ -70,7 +70,7 @@ func ownSchema() *file {
 				bind: func(d *draft) any { return &d.DataDir },
 			},
 			{
-				name: "strict", kind: boolean, doc: "refuse unsafe settings, such as OpenIM's shipped secret, instead of warning",
+				name: "strict", kind: boolean, doc: "refuse unsafe settings, such as OpenIM's shipped secret, instead of warning; callbacks go to public addresses only",
 				bind: func(d *draft) any { return &d.Strict },
 			},
 			sect("config", key{
@@ -228,7 +228,7 @@ func gatewaySchema() *file {
 }
 
 // noVendor is the one place that says vendor push is not built yet.
-const noVendor = "vendor push is not available yet; beforeOfflinePush is still called"
+const noVendor = "vendor push is not available yet"
 
 func pushSchema() *file {
 	word := func(name, doc string, bind func(*draft) any) key {

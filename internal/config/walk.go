@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -137,7 +138,7 @@ func (w *walker) wrapper(f field) bool {
 // oldConfig looks for the single file of OpenIM up to 3.6, whose callback block
 // nobody reads any more.
 func (l *loader) oldConfig(name string) bool {
-	data, err := readLimited(l.dir + "/" + name)
+	data, err := readLimited(filepath.Join(l.dir, name))
 	if err != nil {
 		return false
 	}
