@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
 // A gob stream is a sequence of messages: a length, a type id, a body. A
@@ -129,6 +130,7 @@ type gobWriter struct {
 
 // beginGobValue appends what precedes the fields; size is their sum.
 func beginGobValue(dst []byte, s *gobSchema, size int) gobWriter {
+	dst = slices.Grow(dst, len(s.descriptor)+9+2+size+1) // a length takes up to nine bytes
 	dst = append(dst, s.descriptor...)
 	dst = appendGobUint(dst, uint64(2+size+1)) // type id, fields, end
 	return gobWriter{buf: appendGobInt(dst, gobFirstUserType)}

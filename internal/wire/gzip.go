@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
@@ -35,6 +36,7 @@ func Compress(dst, src []byte) []byte {
 
 // store appends src as a gzip member of one stored block, src being at most 64 kB.
 func store(dst, src []byte) []byte {
+	dst = slices.Grow(dst, 10+5+len(src)+8)
 	dst = append(dst, 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff) // deflate; no flags, time or system
 	dst = append(dst, 1)                                     // last block, stored
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(src)))

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -27,6 +28,8 @@ func appendJSONRequest(dst []byte, r *Request) []byte {
 }
 
 func appendJSONResponse(dst []byte, r *Response) []byte {
+	// Enough unless there is much to escape.
+	dst = slices.Grow(dst, 128+len(r.MsgIncr)+len(r.OperationID)+len(r.ErrMsg)+base64.StdEncoding.EncodedLen(len(r.Data)))
 	dst = append(dst, `{"reqIdentifier":`...)
 	dst = strconv.AppendInt(dst, int64(r.ReqIdentifier), 10)
 	dst = append(dst, `,"msgIncr":`...)
