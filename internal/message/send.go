@@ -129,8 +129,7 @@ func (s *Service) ask(ctx context.Context, m *im.Message) (asked bool, changed [
 	if s.hooks == nil {
 		return false, nil, nil
 	}
-	ctx, cancel := s.hooks.WithDeadline(ctx)
-	defer cancel()
+	ctx = s.hooks.WithDeadline(ctx)
 	before, err := s.hooks.BeforeSend(ctx, m)
 	if err != nil {
 		return before, nil, err

@@ -14,7 +14,7 @@ import (
 // waited for, so that the state the rules saw may be old.
 type Hooks interface {
 	// WithDeadline bounds all calls of one client operation together.
-	WithDeadline(ctx context.Context) (context.Context, context.CancelFunc)
+	WithDeadline(ctx context.Context) context.Context
 	// BeforeSend may refuse the message.
 	BeforeSend(ctx context.Context, m *im.Message) (asked bool, err error)
 	// Modify may change m and names the fields it changed, as the wire spells

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/parley-im/parley/internal/app"
+	"github.com/parley-im/parley/internal/store"
+)
+
+// dataFlag says which running server a command talks to.
+type dataFlag struct {
+	Data string `help:"Data directory of the running server." default:"./parley-data" type:"path"`
+}
+
+// call asks the running server over its control socket.
+func (d dataFlag) call(ctx context.Context, method, path string, form url.Values, out any) error {
+	path = "http://control" + path
+	if len(form) > 0 {
+		path += "?" + form.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, method, path, nil)
+	if err != nil {
+		return err
+	}
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var dialer net.Dialer
+		return dialer.DialContext(ctx, "unix", app.ControlPath(d.Data))
+	}}}
+	resp, err := client.Do(req)
+	if err != nil {
+		return fmt.Errorf("no server runs on %s: %w", d.Data, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		b, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // what there is of the message
+		return errors.New(strings.TrimSpace(string(b)))
+	}
+	return json.NewDecoder(resp.Body).Decode(out)
+}
+
+type tokenCmd struct{ dataFlag }
+
+// Run prints the token alone, for use in scripts.
+func (t *tokenCmd) Run(ctx context.Context, w io.Writer) error {
+	var token app.AdminToken
+	if err := t.call(ctx, http.MethodPost, "/token", nil, &token); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(w, token.Token)
+	return err
+}
+
+type webhookCmd struct {
+	Deliveries deliveriesCmd `cmd:"" help:"List calls to the business server, newest first."`
+	Show       showCmd       `cmd:"" help:"Show one event: its attempts, whether it waits or was given up, its body."`
+	Dead       deadCmd       `cmd:"" help:"List events that were given up."`
+	Replay     replayCmd     `cmd:"" help:"Deliver given-up events again: one by id, those of a callback, or all."`
+}
+
+type deliveriesCmd struct {
+	dataFlag
+	Event     string `help:"Only this event (webhook-id)."`
+	Callback  string `help:"Only this callback, by its key in webhooks.yml."`
+	Operation string `help:"Only this operationID."`
+	Subject   string `help:"Only this conversation or user."`
+	Message   string `help:"Only this message, by client or server id."`
+	Outcome   string `help:"Only this outcome."`
+	Before    int    `help:"Only entries below this id, to go on where a list ended."`
+	Limit     int    `help:"At most this many." default:"50"`
+	JSON      bool   `name:"json" help:"One JSON object per line."`
+}
+
+// Run prints a table, or JSON lines.
+func (d *deliveriesCmd) Run(ctx context.Context, w io.Writer) error {
+	form := url.Values{"limit": {strconv.Itoa(d.Limit)}}
+	for name, value := range map[string]string{
+		"event": d.Event, "callback": d.Callback, "operation": d.Operation, "subject": d.Subject, "message": d.Message, "outcome": d.Outcome,
+	} {
+		if value != "" {
+			form.Set(name, value)
+		}
+	}
+	if d.Before > 0 {
+		form.Set("before", strconv.Itoa(d.Before))
+	}
+	var list []store.Delivery
+	if err := d.call(ctx, http.MethodGet, "/webhook/deliveries", form, &list); err != nil {
+		return err
+	}
+	if d.JSON {
+		enc := json.NewEncoder(w)
+		for _, e := range list {
+			if err := enc.Encode(e); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return printDeliveries(w, list)
+}
+
+func printDeliveries(w io.Writer, list []store.Delivery) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ID\tTIME\tCALLBACK\tATTEMPT\tSTATUS\tMS\tOUTCOME\tSUBJECT\tEVENT\tREASON")
+	for _, e := range list {
+		fmt.Fprintf(t, "%d\t%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s\n", e.ID, e.StartedAt.Time().Format(time.RFC3339), e.Callback, e.Attempt,
+			e.Status, e.DurationMS, e.Outcome, e.Subject, e.EventID, e.Reason)
+	}
+	return t.Flush()
+}
+
+type showCmd struct {
+	dataFlag
+	Event string `arg:"" help:"The event's id (webhook-id)."`
+}
+
+// Run prints everything known of an event.
+func (s *showCmd) Run(ctx context.Context, w io.Writer) error {
+	var e app.WebhookEvent
+	if err := s.call(ctx, http.MethodGet, "/webhook/event", url.Values{"id": {s.Event}}, &e); err != nil {
+		return err
+	}
+	switch {
+	case e.Pending != nil:
+		fmt.Fprintf(w, "waits in lane %s since %s\n%s\n", e.Pending.Lane, e.Pending.CreatedAt.Time().Format(time.RFC3339), e.Pending.Body)
+	case len(e.Dead) > 0:
+		d := e.Dead[0]
+		fmt.Fprintf(w, "given up at %s after %d attempts: %s\n%s\n", d.DiedAt.Time().Format(time.RFC3339), d.Attempts, d.Reason, d.Body)
+	case len(e.Deliveries) == 0:
+		return fmt.Errorf("no event %s is known", s.Event)
+	default:
+		fmt.Fprintln(w, "done")
+	}
+	return printDeliveries(w, e.Deliveries)
+}
+
+type deadCmd struct {
+	dataFlag
+	Callback string `help:"Only this callback, by its key in webhooks.yml."`
+	Limit    int    `help:"At most this many." default:"50"`
+}
+
+// Run prints a table.
+func (d *deadCmd) Run(ctx context.Context, w io.Writer) error {
+	var list []store.DeadEvent
+	form := url.Values{"limit": {strconv.Itoa(d.Limit)}, "callback": {d.Callback}}
+	if err := d.call(ctx, http.MethodGet, "/webhook/dead", form, &list); err != nil {
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "DIED\tCALLBACK\tATTEMPTS\tSUBJECT\tEVENT\tREASON")
+	for _, e := range list {
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\n", e.DiedAt.Time().Format(time.RFC3339), e.Callback, e.Attempts, e.Subject, e.EventID, e.Reason)
+	}
+	return t.Flush()
+}
+
+type replayCmd struct {
+	dataFlag
+	Event    string `arg:"" optional:"" help:"The event's id (webhook-id)."`
+	Callback string `help:"All given-up events of this callback."`
+	All      bool   `help:"All given-up events."`
+}
+
+// Run puts events back into their lanes.
+func (r *replayCmd) Run(ctx context.Context, w io.Writer) error {
+	if r.Event == "" && r.Callback == "" && !r.All {
+		return errors.New("say which: an event id, --callback or --all")
+	}
+	var out struct{ Replayed int }
+	form := url.Values{"event": {r.Event}, "callback": {r.Callback}}
+	if err := r.call(ctx, http.MethodPost, "/webhook/replay", form, &out); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "%d events put back\n", out.Replayed)
+	return err
+}

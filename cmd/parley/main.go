@@ -1,0 +1,136 @@
+// Command parley is the server and its tools.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/parley-im/parley/internal/app"
+	"github.com/parley-im/parley/internal/bench"
+	"github.com/parley-im/parley/internal/config"
+)
+
+type cli struct {
+	Serve   serveCmd   `cmd:"" help:"Run the server."`
+	Config  configCmd  `cmd:"" help:"Look at a configuration."`
+	Token   tokenCmd   `cmd:"" help:"Print an administrator's token of the running server."`
+	Webhook webhookCmd `cmd:"" help:"Look at and repeat webhook deliveries of the running server."`
+	Bench   benchCmd   `cmd:"" help:"Put checked load on an OpenIM-compatible server."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	var c cli
+	k := kong.Parse(&c, kong.Name("parley"), kong.Description("An instant-messaging server compatible with OpenIM."), kong.UsageOnError())
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	k.BindTo(ctx, (*context.Context)(nil))
+	k.BindTo(os.Stdout, (*io.Writer)(nil))
+	if err := k.Run(); err != nil {
+		fmt.Fprintf(os.Stderr, "parley: %v\n", err)
+		stop()
+		os.Exit(1) //nolint:gocritic // stop was called
+	}
+}
+
+// configFlags say where the configuration is.
+type configFlags struct {
+	Dir     string `name:"config" short:"c" aliases:"config_folder_path" help:"OpenIM configuration directory." type:"path"`
+	Data    string `help:"Data directory, default ./parley-data." type:"path"`
+	Index   int    `short:"i" hidden:"" help:"Accepted for scripts written for OpenIM: which of several configured ports to use."`
+	Lenient bool   `name:"config-lenient" env:"PARLEY_CONFIG_LENIENT" help:"Warn about unknown names instead of refusing them."`
+}
+
+func (f configFlags) load() (*config.Config, *config.Report, error) {
+	return config.Load(config.Options{Dir: f.Dir, DataDir: f.Data, Lenient: f.Lenient, Environ: os.Environ(), Index: f.Index})
+}
+
+type serveCmd struct {
+	configFlags
+	APIAddr   []string `name:"api-addr" help:"Listen here for the API instead of the configured address."`
+	WSAddr    []string `name:"ws-addr" help:"Listen here for WebSockets instead of the configured address."`
+	ReadyFile string   `name:"ready-file" help:"Write the addresses to this file when the server is ready." type:"path"`
+}
+
+// Run serves until the process is told to stop.
+func (s *serveCmd) Run(ctx context.Context) error {
+	c, report, err := s.load()
+	if err != nil {
+		return reportErrors(report, err)
+	}
+	logger, closeLog, err := app.NewLogger(c.Log, os.Stdout)
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	return app.Run(ctx, app.Options{
+		Config: c, Report: report, Version: version(), APIAddrs: s.APIAddr, WSAddrs: s.WSAddr, ReadyFile: s.ReadyFile,
+		Logger: logger, Stdout: os.Stdout,
+	})
+}
+
+// reportErrors prints every problem of the configuration, one per line.
+func reportErrors(report *config.Report, err error) error {
+	problems, ok := errors.AsType[*config.Problems](err)
+	if !ok {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, problems.Error())
+	if report != nil {
+		for _, p := range report.Problems {
+			fmt.Fprintf(os.Stderr, "%s: %s\n", p.Severity, p.Error())
+		}
+	}
+	return fmt.Errorf("the configuration has %d errors; nothing was started", len(problems.List))
+}
+
+type configCmd struct {
+	Check checkCmd `cmd:"" help:"Check a configuration directory and print what it means."`
+}
+
+type checkCmd struct {
+	Dir     string `arg:"" optional:"" type:"path" help:"OpenIM configuration directory."`
+	Lenient bool   `name:"config-lenient" env:"PARLEY_CONFIG_LENIENT" help:"Warn about unknown names instead of refusing them."`
+}
+
+// Run prints the report of a directory; errors make the exit code 1.
+func (k *checkCmd) Run(w io.Writer) error {
+	_, report, err := configFlags{Dir: k.Dir, Lenient: k.Lenient}.load()
+	if err != nil {
+		return reportErrors(report, err)
+	}
+	_, err = report.WriteTo(w)
+	return err
+}
+
+type benchCmd struct{ bench.Options }
+
+// Run prints one JSON line per result.
+func (b *benchCmd) Run(ctx context.Context, w io.Writer) error {
+	b.Table = os.Stderr
+	return bench.Run(ctx, b.Options, w)
+}
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (versionCmd) Run(w io.Writer) error {
+	_, err := fmt.Fprintln(w, "parley", version())
+	return err
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}

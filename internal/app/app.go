@@ -1,0 +1,273 @@
+// Package app builds a server from its configuration, starts its parts in
+// order, and stops them in the reverse order. It knows everyone; only cmd and
+// test kits import it.
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/parley-im/parley/internal/api"
+	"github.com/parley-im/parley/internal/auth"
+	"github.com/parley-im/parley/internal/config"
+	"github.com/parley-im/parley/internal/delivery"
+	"github.com/parley-im/parley/internal/gateway"
+	"github.com/parley-im/parley/internal/message"
+	"github.com/parley-im/parley/internal/outbox"
+	"github.com/parley-im/parley/internal/presence"
+	"github.com/parley-im/parley/internal/store"
+	"github.com/parley-im/parley/internal/webhook"
+	"github.com/parley-im/parley/internal/wire"
+)
+
+// Options starts a server.
+type Options struct {
+	Config  *config.Config
+	Report  *config.Report // printed at start
+	Version string
+
+	// APIAddrs and WSAddrs replace the configured listening addresses.
+	APIAddrs, WSAddrs []string
+	// ReadyFile is written when both ports listen: JSON with pid, api, ws and
+	// secret, for supervisors and tests.
+	ReadyFile string
+
+	Logger *slog.Logger
+	Stdout io.Writer // for the start-up report
+}
+
+// drainTime is how long a stopping server lets begun sends finish.
+const drainTime = 10 * time.Second
+
+// server is everything that was built.
+type server struct {
+	options  Options
+	log      *slog.Logger
+	secret   string
+	created  bool // the secret was made by this start
+	store    *store.Store
+	hooks    *webhook.Engine
+	outbox   *outbox.Outbox
+	presence *presence.Tracker
+	gateway  *gateway.Server
+	auth     *auth.Service
+	services api.Options
+
+	mu        sync.Mutex
+	addresses []netip.AddrPort // our own, which webhooks must not call
+}
+
+// Run builds the server and serves until ctx is done; then it drains and stops.
+func Run(ctx context.Context, o Options) error {
+	started := time.Now()
+	s, err := build(ctx, o)
+	if err != nil {
+		return err
+	}
+	err = s.serve(ctx, started)
+	return errors.Join(err, s.store.Close())
+}
+
+func build(ctx context.Context, o Options) (*server, error) {
+	c := o.Config
+	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	s := &server{options: o, log: o.Logger}
+	var err error
+	if s.secret, s.created, err = secret(c); err != nil {
+		return nil, err
+	}
+	admins := make([]string, len(c.Share.Admins))
+	for i, a := range c.Share.Admins {
+		admins[i] = a.UserID
+	}
+	isAdmin := func(userID string) bool { return s.auth.IsAdmin(userID) }
+	s.hooks, err = webhook.New(webhookConfig(c), webhook.Options{IsAdmin: isAdmin, Listeners: s.listeners, Logger: o.Logger})
+	if err != nil {
+		return nil, err
+	}
+	s.store, err = store.Open(ctx, store.Options{
+		Dir: c.DataDir, PostgresURL: c.Storage.Postgres.URL, Synchronous: c.Storage.SQLite.Synchronous, MmapBytes: c.Storage.SQLite.MmapSize,
+		Recorder: s.hooks, Logger: o.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.auth = auth.New(s.store, auth.Options{
+		Secret: []byte(s.secret), Expire: c.Auth.TokenExpire, Admins: admins,
+		Policy: c.Share.MultiLogin.Policy, MaxPerPlatform: c.Share.MultiLogin.MaxNumOneEnd,
+	})
+	hub := gateway.NewHub()
+	s.presence = presence.New(s.store, o.Logger, time.Now, hub.PresenceChanged)
+	messages := message.New(s.store, s.hooks, delivery.New(hub), wire.Notices{}, message.Options{
+		FriendVerify: c.Message.FriendVerify, IsAdmin: isAdmin, Logger: o.Logger,
+	})
+	s.gateway = gateway.New(gateway.Options{
+		MaxConns: c.Gateway.MaxConns, MaxFrameBytes: c.Gateway.MaxFrameBytes, HandshakeTimeout: c.Gateway.HandshakeTimeout,
+		Auth: s.auth, Messages: messages, Presence: s.presence, Hub: hub, Logger: o.Logger,
+	})
+	s.outbox = outbox.New(s.store, outbox.Options{
+		Lease:  2*s.hooks.LongestAttempt() + 10*time.Second,
+		Retry:  outbox.Retry(c.Webhooks.Retry),
+		Logger: o.Logger,
+	}, s.hooks)
+	s.services, err = services(ctx, s, messages, online{hub, s.presence})
+	if err != nil {
+		return nil, errors.Join(err, s.store.Close())
+	}
+	return s, nil
+}
+
+// serve runs everything until ctx is done.
+func (s *server) serve(ctx context.Context, started time.Time) error {
+	c := s.options.Config
+	apiListeners, err := s.listen(s.options.APIAddrs, c.API.ListenIP, c.API.Ports, "API")
+	if err != nil {
+		return err
+	}
+	wsListeners, err := s.listen(s.options.WSAddrs, c.Gateway.ListenIP, c.Gateway.Ports, "WebSocket")
+	if err != nil {
+		return errors.Join(err, closeAll(apiListeners))
+	}
+	control, err := s.listenControl()
+	if err != nil {
+		return errors.Join(err, closeAll(apiListeners), closeAll(wsListeners))
+	}
+	// Background parts outlive the edges: what a last request records is still
+	// taken up by them.
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBackground()
+	var parts errgroup.Group
+	parts.Go(func() error { return s.presence.Run(background) })
+	parts.Go(func() error { return s.outbox.Run(background) })
+	parts.Go(func() error { return s.hooks.Run(background, s.store) })
+
+	quiet := slog.NewLogLogger(s.log.Handler(), slog.LevelDebug) // net/http reports clients' faults here
+	rest := &http.Server{Handler: api.New(s.services), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, ErrorLog: quiet}
+	sockets := &http.Server{Handler: s.gateway, ReadHeaderTimeout: c.Gateway.HandshakeTimeout, ErrorLog: quiet}
+	local := &http.Server{Handler: s.controlHandler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: quiet}
+	edges, edgeCtx := errgroup.WithContext(ctx)
+	run := func(h *http.Server, listeners ...net.Listener) {
+		for _, l := range listeners {
+			edges.Go(func() error {
+				if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+					return fmt.Errorf("serve %s: %w", l.Addr(), err)
+				}
+				return nil
+			})
+		}
+	}
+	run(rest, apiListeners...)
+	run(sockets, wsListeners...)
+	run(local, control)
+	s.report(apiListeners, wsListeners, time.Since(started))
+	if err := s.writeReady(apiListeners[0], wsListeners[0]); err != nil {
+		s.log.Error("ready file not written", "error", err)
+	}
+
+	<-edgeCtx.Done()
+	s.log.Info("stopping")
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	_ = sockets.Shutdown(drain) // stops accepting; upgraded connections are the gateway's
+	if err := s.gateway.Shutdown(drain); err != nil {
+		s.log.Warn("connections did not drain in time", "error", err)
+	}
+	if err := rest.Shutdown(drain); err != nil {
+		s.log.Warn("requests did not finish in time", "error", err)
+	}
+	_ = local.Close()
+	err = edges.Wait()
+	stopBackground()
+	return errors.Join(err, parts.Wait())
+}
+
+// listen opens the given addresses, or every configured port.
+func (s *server) listen(given []string, ip string, ports []int, what string) ([]net.Listener, error) {
+	if len(given) == 0 {
+		for _, p := range ports {
+			given = append(given, net.JoinHostPort(ip, strconv.Itoa(p)))
+		}
+	}
+	var out []net.Listener
+	for _, addr := range given {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("%s port: %w", what, err), closeAll(out))
+		}
+		out = append(out, l)
+		if a, err := netip.ParseAddrPort(l.Addr().String()); err == nil {
+			s.mu.Lock()
+			s.addresses = append(s.addresses, a)
+			s.mu.Unlock()
+		}
+	}
+	return out, nil
+}
+
+func (s *server) listeners() []netip.AddrPort {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addresses
+}
+
+func closeAll(list []net.Listener) error {
+	var errs []error
+	for _, l := range list {
+		errs = append(errs, l.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// writeReady tells a waiting process where the server listens. The file appears
+// whole or not at all.
+func (s *server) writeReady(apiL, wsL net.Listener) error {
+	path := s.options.ReadyFile
+	if path == "" {
+		return nil
+	}
+	b, err := json.Marshal(struct {
+		PID    int    `json:"pid"`
+		API    string `json:"api"`
+		WS     string `json:"ws"`
+		Secret string `json:"secret"`
+	}{os.Getpid(), "http://" + reachable(apiL), "ws://" + reachable(wsL), s.secret})
+	if err != nil {
+		return err
+	}
+	tmp := path + ".new"
+	if err := os.WriteFile(tmp, b, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}
+
+// reachable is the address to connect to from this machine.
+func reachable(l net.Listener) string {
+	a, err := netip.ParseAddrPort(l.Addr().String())
+	if err != nil || !a.Addr().IsUnspecified() {
+		return l.Addr().String()
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(int(a.Port())))
+}
+
+// secretFile keeps a generated secret.
+const secretFile = "secret"
+
+// SecretPath is where a generated secret is kept.
+func SecretPath(dataDir string) string { return filepath.Join(dataDir, secretFile) }

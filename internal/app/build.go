@@ -1,0 +1,66 @@
+package app
+
+import (
+	"context"
+
+	"github.com/parley-im/parley/internal/api"
+	"github.com/parley-im/parley/internal/config"
+	"github.com/parley-im/parley/internal/gateway"
+	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/message"
+	"github.com/parley-im/parley/internal/presence"
+	"github.com/parley-im/parley/internal/webhook"
+)
+
+// services builds what the API calls.
+func services(ctx context.Context, s *server, messages *message.Service, o online) (api.Options, error) {
+	c := s.options.Config
+	return api.Options{
+		Auth:   s.auth,
+		Online: o,
+		Kick: func(ctx context.Context, userID string, p im.Platform) {
+			o.hub.Kick(ctx, userID, []im.Platform{p}, "")
+		},
+		MaxBody: c.API.MaxBodyBytes, CompressionLevel: c.API.CompressionLevel, Logger: s.log,
+	}, nil
+}
+
+// online answers the API's questions about connections.
+type online struct {
+	hub      *gateway.Hub
+	presence *presence.Tracker
+}
+
+func (o online) Platforms(userID string) []im.Platform { return o.presence.Platforms(userID) }
+
+func (o online) Sessions(userID string) []api.OnlineSession {
+	var out []api.OnlineSession
+	for _, s := range o.hub.Sessions(userID) {
+		out = append(out, api.OnlineSession{Platform: s.Platform, ConnID: s.ConnID, Background: s.Background, Token: s.Token})
+	}
+	return out
+}
+
+// webhookConfig hands the webhook engine its part of the configuration.
+func webhookConfig(c *config.Config) webhook.Config {
+	w := c.Webhooks
+	out := webhook.Config{
+		URL: w.URL, BeforeDeadline: w.BeforeDeadline, StrictActionCode: w.StrictActionCode, CommandInQuery: w.CommandInQuery,
+		MaxConcurrency: w.MaxConcurrency, Strict: c.Strict, Callbacks: make(map[string]webhook.Callback, len(w.Callbacks)),
+	}
+	for key, cb := range w.Callbacks {
+		out.Callbacks[key] = webhook.Callback{
+			Enable: cb.Enable, Command: cb.Command, URL: cb.URL, Timeout: cb.Timeout, FailedContinue: cb.FailedContinue,
+			AttentionIDs: cb.AttentionIDs, AllowedTypes: ranges(cb.AllowedTypes), DeniedTypes: ranges(cb.DeniedTypes),
+		}
+	}
+	return out
+}
+
+func ranges(in []config.TypeRange) []webhook.TypeRange {
+	out := make([]webhook.TypeRange, len(in))
+	for i, r := range in {
+		out[i] = webhook.TypeRange(r)
+	}
+	return out
+}

@@ -1,0 +1,49 @@
+package app
+
+import (
+	"fmt"
+	"net"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// report prints what an operator needs to know, once, when the server is ready.
+func (s *server) report(apiL, wsL []net.Listener, took time.Duration) {
+	o := s.options
+	fmt.Fprintf(o.Stdout, "Parley %s (%s), ready in %d ms\n", o.Version, runtime.Version(), took.Milliseconds())
+	fmt.Fprintf(o.Stdout, "  API        %s\n", addresses("http://", apiL))
+	fmt.Fprintf(o.Stdout, "  WebSocket  %s\n", addresses("ws://", wsL))
+	storage := "SQLite in " + o.Config.DataDir
+	if o.Config.Storage.Postgres.URL != "" {
+		storage = "PostgreSQL; files in " + o.Config.DataDir
+	}
+	fmt.Fprintf(o.Stdout, "  Storage    %s\n", storage)
+	switch {
+	case o.Config.Share.Secret != "":
+		fmt.Fprintf(o.Stdout, "  Secret     from the configuration\n")
+	case s.created:
+		fmt.Fprintf(o.Stdout, "  Secret     made now, kept in %s\n", SecretPath(o.Config.DataDir))
+	default:
+		fmt.Fprintf(o.Stdout, "  Secret     in %s\n", SecretPath(o.Config.DataDir))
+	}
+	fmt.Fprintf(o.Stdout, "  Admin      token: parley token --data %s\n", o.Config.DataDir)
+	fmt.Fprintf(o.Stdout, "             or POST /auth/get_admin_token {\"secret\":\"…\",\"userID\":%q} with a header operationID\n", o.Config.Share.Admins[0].UserID)
+	if rows := s.hooks.Table(); len(rows) == 0 {
+		fmt.Fprintf(o.Stdout, "  Webhooks   all off\n")
+	}
+	for _, hint := range s.hooks.Hints() {
+		fmt.Fprintf(o.Stdout, "  hint: %s\n", hint)
+	}
+	if o.Report != nil {
+		_, _ = o.Report.WriteTo(o.Stdout) // a closed stdout is no reason not to serve
+	}
+}
+
+func addresses(scheme string, list []net.Listener) string {
+	out := make([]string, len(list))
+	for i, l := range list {
+		out[i] = scheme + reachable(l)
+	}
+	return strings.Join(out, ", ")
+}
