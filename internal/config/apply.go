@@ -71,11 +71,11 @@ func (l *loader) apply() {
 }
 
 func (l *loader) applyFile(f *file, legacy bool) {
-	for _, lf := range f.leaves() {
+	for _, lf := range f.all {
 		if (lf.key.verdict == Legacy) != legacy || lf.key.bind == nil {
 			continue
 		}
-		if v, ok := l.given(f.name, lf.path); ok {
+		if v, ok := l.givenLeaf(lf); ok {
 			l.applyValue(v)
 		}
 	}

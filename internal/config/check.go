@@ -118,16 +118,16 @@ func (l *loader) checkPorts() {
 func (l *loader) checkReplaced() {
 	winner := make(map[string]*value)
 	for _, f := range files() {
-		for _, lf := range f.leaves() {
-			if v, ok := l.given(f.name, lf.path); ok && lf.key.replacedBy == "" {
+		for _, lf := range f.all {
+			if v, ok := l.givenLeaf(lf); ok && lf.key.replacedBy == "" {
 				winner[f.fileName()+": "+lf.path] = v
 			}
 		}
 	}
 	for _, f := range files() {
-		for _, lf := range f.leaves() {
+		for _, lf := range f.all {
 			target := lf.key.replacedBy
-			v, ok := l.given(f.name, lf.path)
+			v, ok := l.givenLeaf(lf)
 			if !ok || target == "" {
 				continue
 			}

@@ -47,8 +47,8 @@ func (l *loader) checkWebhooks() {
 
 // checkNotYet warns about settings of webhooks.yml that have no effect yet.
 func (l *loader) checkNotYet() {
-	for _, lf := range schemaOf(webhooksFile).leaves() {
-		if v, ok := l.given(webhooksFile, lf.path); ok && lf.key.notYet != "" && l.changed(v) {
+	for _, lf := range schemaOf(webhooksFile).all {
+		if v, ok := l.givenLeaf(lf); ok && lf.key.notYet != "" && l.changed(v) {
 			l.at(v, Warning, "%s has no effect: %s", lf.path, lf.key.notYet)
 		}
 	}

@@ -64,7 +64,7 @@ func docsTables() string {
 		case "notification":
 			docsNotifications(&b, f, d)
 		default:
-			docsTable(&b, f.leaves(), d)
+			docsTable(&b, f.all, d)
 		}
 	}
 	docsCommon(&b)
@@ -165,7 +165,7 @@ func docsEscape(text string) string {
 
 func docsWebhooks(b *strings.Builder, f *file, d *draft) {
 	var common, options []leaf
-	for _, l := range f.leaves() {
+	for _, l := range f.all {
 		if !l.ofCallback() {
 			common = append(common, l)
 		}

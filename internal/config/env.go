@@ -24,7 +24,7 @@ func (l *loader) readEnv() {
 	known := make(map[string]leaf)
 	own := make(map[string]leaf)
 	for _, f := range files() {
-		for _, lf := range f.leaves() {
+		for _, lf := range f.all {
 			known[lf.env()] = lf
 			if name := lf.ownEnv(); name != "" {
 				own[name] = lf
@@ -90,13 +90,13 @@ func (l *loader) takeEnv(name string, known map[string]leaf, all bool) {
 		}
 	}
 	v := &value{leaf: lf, node: n, file: name, env: true}
-	if before, ok := l.values[lf.id()]; ok {
+	if before, ok := l.values[lf.id]; ok {
 		v.replaced = before
 		if before.env && before.node.String() != n.String() {
 			l.at(v, Warning, "%s has another value and is not used", before.file)
 		}
 	}
-	l.values[lf.id()] = v
+	l.values[lf.id] = v
 	l.report.Env = append(l.report.Env, name)
 }
 

@@ -114,6 +114,11 @@ func (l *loader) given(file, path string) (*value, bool) {
 	return v, ok && v.node.kind != nullNode
 }
 
+func (l *loader) givenLeaf(lf leaf) (*value, bool) {
+	v, ok := l.values[lf.id]
+	return v, ok && v.node.kind != nullNode
+}
+
 // changed reports whether a value came out different from the default.
 func (l *loader) changed(v *value) bool {
 	k := v.leaf.key
@@ -150,6 +155,7 @@ func (l *loader) readDir() {
 				File: short, Severity: Error,
 				Message: fmt.Sprintf("both %s and %s exist; keep one of them", short, long),
 			})
+			l.broken[f.name] = true
 		case present[short]:
 			l.readFile(f, short)
 		case present[long]:

@@ -221,6 +221,14 @@ func TestErrors(t *testing.T) {
 			"webhooks.yml: ", []string{"both webhooks.yml and webhooks.yaml exist"},
 		},
 		{
+			"both extensions of the secret", map[string]string{"share.yaml": "secret: y\n"},
+			"share.yml: ", []string{"both share.yml and share.yaml exist"},
+		},
+		{
+			"unreadable secret", map[string]string{"share.yml": "secret: 'x\n"},
+			"share.yml:1:9: ", []string{"invalid YAML"},
+		},
+		{
 			"configuration of 3.6", map[string]string{"config.yaml": "mysql:\n  address: [x]\ncallback:\n  url: x\n  userOnline:\n    enable: true\n"},
 			"config.yaml:3:1: ", []string{"OpenIM 3.6 or older", "userOnline -> afterUserOnline"},
 		},

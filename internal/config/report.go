@@ -114,8 +114,8 @@ func (l *loader) describe(c *Config) {
 func (l *loader) describeFile(f *file, c *Config) {
 	r := l.report
 	var ignored, notYet byReason
-	for _, lf := range f.leaves() {
-		v, ok := l.values[lf.id()]
+	for _, lf := range f.all {
+		v, ok := l.values[lf.id]
 		if !ok {
 			continue
 		}

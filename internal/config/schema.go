@@ -70,6 +70,8 @@ type file struct {
 	// ignored is the reason why nothing in the file has an effect.
 	ignored string
 	keys    []key
+
+	all []leaf // filled once, by index
 }
 
 func schemaOf(name string) *file {
@@ -102,10 +104,8 @@ type leaf struct {
 	file *file
 	path string // dotted, below the file
 	key  *key
+	id   string // names the leaf in maps; letter case does not count
 }
-
-// id names the leaf in maps; letter case does not count.
-func (l leaf) id() string { return leafID(l.file.name, l.path) }
 
 func leafID(file, path string) string { return file + ":" + strings.ToLower(path) }
 
@@ -123,9 +123,8 @@ func (l leaf) ownEnv() string {
 
 func envPath(path string) string { return strings.ToUpper(strings.ReplaceAll(path, ".", "_")) }
 
-// leaves lists the values of a file in schema order.
-func (f *file) leaves() []leaf {
-	var out []leaf
+// index lists the values of the file, in schema order.
+func (f *file) index() {
 	var walk func(prefix string, keys []key)
 	walk = func(prefix string, keys []key) {
 		for i := range keys {
@@ -134,11 +133,11 @@ func (f *file) leaves() []leaf {
 				walk(prefix+k.name+".", k.keys)
 				continue
 			}
-			out = append(out, leaf{file: f, path: prefix + k.name, key: k})
+			path := prefix + k.name
+			f.all = append(f.all, leaf{file: f, path: path, key: k, id: leafID(f.name, path)})
 		}
 	}
 	walk("", f.keys)
-	return out
 }
 
 func findKey(keys []key, name string) *key {

@@ -10,6 +10,14 @@ const ownFile = "parley"
 
 // files returns the schema of every recognised file, in reporting order.
 var files = sync.OnceValue(func() []*file {
+	list := schemas()
+	for _, f := range list {
+		f.index()
+	}
+	return list
+})
+
+func schemas() []*file {
 	return []*file{
 		ownSchema(), shareSchema(), webhooksSchema(), apiSchema(), gatewaySchema(), pushSchema(),
 		{
@@ -52,7 +60,7 @@ var files = sync.OnceValue(func() []*file {
 			keys: ignoredKeys("there is one process", "serviceBinaries", "toolBinaries", "maxFileDescriptors"),
 		},
 	}
-})
+}
 
 func serviceFile(name string) *file {
 	return &file{

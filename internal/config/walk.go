@@ -39,10 +39,10 @@ func (w *walker) walk(prefix string, keys []key, n *node) {
 
 func (w *walker) keep(prefix string, k *key, f field) {
 	v := &value{
-		leaf: leaf{file: w.file, path: prefix + k.name, key: k},
+		leaf: leaf{file: w.file, path: prefix + k.name, key: k, id: leafID(w.file.name, prefix+k.name)},
 		node: f.val, file: w.name, line: f.line, col: f.col,
 	}
-	w.values[v.leaf.id()] = v
+	w.values[v.leaf.id] = v
 }
 
 func (w *walker) problem(f field, s Severity, path, format string, args ...any) *Problem {
@@ -91,7 +91,7 @@ func (w *walker) explain(prefix, path, name string, names []string) string {
 	if near := nearest(name, names); near != "" {
 		return message + fmt.Sprintf(" (did you mean '%s'?)", near)
 	}
-	for _, l := range w.file.leaves() {
+	for _, l := range w.file.all {
 		if i := strings.LastIndexByte(l.path, '.'); strings.EqualFold(l.path[i+1:], name) {
 			return message + fmt.Sprintf(" (did you mean '%s'?)", l.path)
 		}
