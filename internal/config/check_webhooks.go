@@ -220,13 +220,13 @@ func (l *loader) checkBase(b baseURL) {
 		return
 	}
 	if b.enabled && strings.EqualFold(u.Scheme, "http") && public(u.Hostname()) && !l.signed() {
-		l.at(v, Warning, "%s '%s' is plain http to a public address and requests are not signed: use https, or set 'secret'", b.path, shown)
+		l.at(v, Warning, "%s '%s' is plain http to a public address and requests are not signed: use https", b.path, shown)
 	}
 }
 
 func (l *loader) signed() bool {
-	w := &l.draft.Webhooks
-	return w.Secret != "" || w.Signature.Algorithm != ""
+	built := findKey(schemaOf(webhooksFile).keys, "secret").notYet == ""
+	return built && l.draft.Webhooks.Secret != ""
 }
 
 // privateSuffixes end names that no public resolver knows.
