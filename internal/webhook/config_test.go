@@ -1,0 +1,81 @@
+package webhook
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestTarget(t *testing.T) {
+	const cmd = "callbackBeforeSendSingleMsgCommand"
+	for _, c := range []struct {
+		base    string
+		inQuery bool
+		want    string // with ?key=k added
+		err     string
+	}{
+		{"http://h/webhook", false, "http://h/webhook/" + cmd + "?key=k", ""},
+		{"http://h/webhook/", false, "http://h/webhook/" + cmd + "?key=k", ""},
+		{"http://h/webhook//", false, "http://h/webhook/" + cmd + "?key=k", ""},
+		{"http://h", false, "http://h/" + cmd + "?key=k", ""},
+		{" https://h:8443/a%2Fb/ ", false, "https://h:8443/a%2Fb/" + cmd + "?key=k", ""},
+		{"http://h/webhook?tenant=1", false, "http://h/webhook/" + cmd + "?tenant=1&key=k", ""},
+		{"http://u:p@h/x", false, "http://u:p@h/x/" + cmd + "?key=k", ""},
+		{"http://h/webhook", true, "http://h/webhook?command=" + cmd + "&key=k", ""},
+		{"http://h/webhook?tenant=1", true, "http://h/webhook?tenant=1&command=" + cmd + "&key=k", ""},
+		{"webhook://127.0.0.1:10008/callbackExample", false, "", `"webhook://127.0.0.1:10008/callbackExample": the scheme must be http or https`},
+		{"", false, "", "scheme must be"},
+		{"http:///x", false, "", "no host"},
+		{"http://h/x#y", false, "", "fragment"},
+		{"http://h/callbackExample/:command", false, "", ":command"},
+		{"http://h/webhook/{cmd}", false, "", "{cmd}"},
+		{"http://h/webhook/{command}", false, "", "{command}"},
+		{"http://h/webhook/*", false, "", `"*"`},
+		{"http://h/callbackAfterSendSingleMsgCommand", false, "", "appends it itself"},
+		{"http://h/callbackExample", false, "http://h/callbackExample/" + cmd + "?key=k", ""},
+	} {
+		target, err := newTarget(c.base, cmd, c.inQuery)
+		switch {
+		case c.err != "":
+			if err == nil || !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%q: error %v, want %q", c.base, err, c.err)
+			}
+		case err != nil:
+			t.Errorf("%q: %v", c.base, err)
+		case target.url("key=k") != c.want:
+			t.Errorf("%q: %s, want %s", c.base, target.url("key=k"), c.want)
+		}
+	}
+	target, err := newTarget("http://u:secret@h/x?token=secret", cmd, false)
+	if err != nil || strings.Contains(target.shown(), "secret") {
+		t.Errorf("shown as %s, %v", target.shown(), err)
+	}
+}
+
+func TestTableAndHints(t *testing.T) {
+	e, err := New(Config{URL: "http://h/x", Callbacks: map[string]Callback{
+		"beforeMsgModify":    {Enable: true, FailedContinue: true},
+		"afterSendSingleMsg": {Enable: true, AttentionIDs: []string{"a"}, DeniedTypes: []TypeRange{{102, 102}, {200, 300}}},
+		"afterCreateGroup":   {Enable: true},
+		"afterUserOnline":    {},
+	}}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := e.Table()
+	if len(rows) != 3 || rows[0].Key != "afterSendSingleMsg" || rows[1].Key != "beforeMsgModify" || rows[2].Key != "afterCreateGroup" {
+		t.Fatalf("table %+v", rows)
+	}
+	if r := rows[0]; r.Filters != "attentionIds 1, deniedTypes [102 200-300]" || r.URL != "http://h/x/callbackAfterSendSingleMsgCommand" || r.Timeout != defaultTimeout {
+		t.Errorf("row %+v", r)
+	}
+	if hints := strings.Join(e.Hints(), "\n"); !strings.Contains(hints, "beforeMsgModify is called for every user message") || !strings.Contains(hints, "afterCreateGroup is on, but") {
+		t.Errorf("hints %s", hints)
+	}
+	if _, err := New(Config{Callbacks: map[string]Callback{"afterUserOnline": {Enable: true}, "afterMsgSaveDB": {Enable: true}}}, Options{}); err == nil ||
+		!strings.Contains(err.Error(), "afterUserOnline: ") || !strings.Contains(err.Error(), "afterMsgSaveDB: ") {
+		t.Errorf("without a url: %v, want both callbacks named", err)
+	}
+	if _, err := New(Config{URL: "webhook://x", Callbacks: map[string]Callback{"afterUserOnline": {}}}, Options{}); err != nil {
+		t.Errorf("a bad url nobody uses: %v", err)
+	}
+}
