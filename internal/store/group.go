@@ -69,6 +69,25 @@ func (tx *Tx) InsertMembers(groupID string, members []im.Member) (im.Version, er
 	return v, nil
 }
 
+// MemberProfileChanged counts a change of the user's profile in the groups that
+// show it: those in which he has no name or no face of his own.
+func (tx *Tx) MemberProfileChanged(userID string) error {
+	groups, err := queryAll(tx, one[string], `SELECT group_id FROM group_member WHERE user_id = $1 AND (nickname = '' OR face_url = '') ORDER BY group_id`, userID)
+	if err != nil {
+		return err
+	}
+	for _, groupID := range groups {
+		v, err := tx.nextVersion(im.VersionGroupMembers, groupID)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.exec(`UPDATE group_member SET version = $1 WHERE group_id = $2 AND user_id = $3`, v.Version, groupID, userID); err != nil {
+			return fmt.Errorf("count profile of %s in %s: %w", userID, groupID, err)
+		}
+	}
+	return nil
+}
+
 // Groups returns the groups that exist among the ids.
 func (tx *Tx) Groups(groupIDs []string) ([]im.Group, error) {
 	return queryIn(tx, groupFields, `SELECT `+groupColumns+` FROM chat_group WHERE group_id IN (%s)`, nil, groupIDs)
@@ -79,6 +98,26 @@ func (tx *Tx) Groups(groupIDs []string) ([]im.Group, error) {
 func (tx *Tx) JoinedGroups(userID string) ([]im.Group, error) {
 	return queryAll(tx, groupFields, `SELECT `+groupColumns+` FROM chat_group WHERE status <> $1 AND group_id IN
 		(SELECT group_id FROM group_member WHERE user_id = $2) ORDER BY name, created_at, id`, im.GroupDismissed, userID)
+}
+
+// JoinedCount returns the number of groups JoinedGroups would return.
+func (tx *Tx) JoinedCount(userID string) (n int64, err error) {
+	_, err = tx.queryRow(`SELECT count(*) FROM group_member m JOIN chat_group g ON g.group_id = m.group_id
+		WHERE m.user_id = $1 AND g.status <> $2`, []any{userID, im.GroupDismissed}, &n)
+	return n, err
+}
+
+// JoinedPage returns a part of JoinedGroups.
+func (tx *Tx) JoinedPage(userID string, offset, limit int) ([]im.Group, error) {
+	return queryAll(tx, groupFields, `SELECT `+groupColumns+` FROM chat_group WHERE status <> $1 AND group_id IN
+		(SELECT group_id FROM group_member WHERE user_id = $2) ORDER BY name, created_at, id LIMIT $3 OFFSET $4`,
+		im.GroupDismissed, userID, limit, offset)
+}
+
+// Group returns a group; found is false for an unknown id.
+func (tx *Tx) Group(groupID string) (g im.Group, found bool, err error) {
+	found, err = tx.queryRow(`SELECT `+groupColumns+` FROM chat_group WHERE group_id = $1`, []any{groupID}, groupFields(&g)...)
+	return g, found, err
 }
 
 // JoinedSince returns the ids of the groups a user joined after a version of

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/parley-im/parley/internal/im"
 )
@@ -24,21 +25,128 @@ func (tx *Tx) DeleteBlock(ownerID, blockedID string) error {
 	return err
 }
 
-// InsertFriend adds friend to owner's list; ErrDuplicateKey if he is in it.
-func (tx *Tx) InsertFriend(ownerID, friendID string, addSource int32, operatorID string, at im.Millis) error {
+// InsertFriends adds friends to an owner's list as one operation. Those who
+// are in it already stay as they are.
+func (tx *Tx) InsertFriends(ownerID string, friendIDs []string, addSource int32, operatorID string, at im.Millis) error {
+	known, err := queryIn(tx, one[string], `SELECT friend_id FROM friend WHERE owner_id = $1 AND friend_id IN (%s)`, []any{ownerID}, friendIDs)
+	if err != nil || len(known) == len(friendIDs) {
+		return err
+	}
 	v, err := tx.nextVersion(im.VersionFriends, ownerID)
 	if err != nil {
 		return err
 	}
-	if _, err := tx.exec(`INSERT INTO friend (owner_id, friend_id, add_source, operator_id, created_at, created_version, version)
-		VALUES ($1, $2, $3, $4, $5, $6, $6)`, ownerID, friendID, addSource, operatorID, at, v.Version); err != nil {
-		return fmt.Errorf("insert friend %s of %s: %w", friendID, ownerID, err)
+	for _, friendID := range friendIDs {
+		if slices.Contains(known, friendID) {
+			continue
+		}
+		if _, err := tx.exec(`INSERT INTO friend (owner_id, friend_id, add_source, operator_id, created_at, created_version, version)
+			VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (owner_id, friend_id) DO NOTHING`,
+			ownerID, friendID, addSource, operatorID, at, v.Version); err != nil {
+			return fmt.Errorf("insert friend %s of %s: %w", friendID, ownerID, err)
+		}
+		if err := tx.restored(im.VersionFriends, ownerID, friendID); err != nil {
+			return err
+		}
 	}
 	tx.touch(ownerID)
-	return tx.restored(im.VersionFriends, ownerID, friendID)
+	return nil
+}
+
+// FriendProfileChanged counts a change of the user's profile in the friend
+// lists he is in.
+func (tx *Tx) FriendProfileChanged(userID string) error {
+	owners, err := queryAll(tx, one[string], `SELECT owner_id FROM friend WHERE friend_id = $1 ORDER BY owner_id`, userID)
+	if err != nil {
+		return err
+	}
+	for _, ownerID := range owners {
+		v, err := tx.nextVersion(im.VersionFriends, ownerID)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.exec(`UPDATE friend SET version = $1 WHERE owner_id = $2 AND friend_id = $3`, v.Version, ownerID, userID); err != nil {
+			return fmt.Errorf("count profile of %s for %s: %w", userID, ownerID, err)
+		}
+	}
+	return nil
 }
 
 // FriendIDs returns a user's friends, pinned first, then by age.
 func (tx *Tx) FriendIDs(ownerID string) ([]string, error) {
 	return queryAll(tx, one[string], `SELECT friend_id FROM friend WHERE owner_id = $1 ORDER BY pinned DESC, id`, ownerID)
+}
+
+// A friend is read with the parts of his profile that lists show.
+const (
+	friendColumns = `SELECT f.owner_id, f.friend_id, f.remark, f.ex, f.pinned, f.add_source, f.operator_id, f.created_at,
+	coalesce(u.nickname, ''), coalesce(u.face_url, ''), coalesce(u.ex, '')`
+	friendFrom = ` FROM friend f LEFT JOIN users u ON u.user_id = f.friend_id `
+)
+
+func friendFields(f *im.Friend) []any {
+	return []any{&f.OwnerID, &f.User.UserID, &f.Remark, &f.Ex, (*flag)(&f.Pinned), &f.AddSource, &f.OperatorID, &f.CreatedAt,
+		&f.User.Nickname, &f.User.FaceURL, &f.User.Ex}
+}
+
+// FriendPage returns a user's friends in the order of FriendIDs.
+func (tx *Tx) FriendPage(ownerID string, offset, limit int) ([]im.Friend, error) {
+	return queryAll(tx, friendFields, friendColumns+friendFrom+`WHERE f.owner_id = $1 ORDER BY f.pinned DESC, f.id LIMIT $2 OFFSET $3`,
+		ownerID, limit, offset)
+}
+
+// Friends returns those of the users who are in the owner's list.
+func (tx *Tx) Friends(ownerID string, userIDs []string) ([]im.Friend, error) {
+	return queryIn(tx, friendFields, friendColumns+friendFrom+`WHERE f.owner_id = $1 AND f.friend_id IN (%s) ORDER BY f.pinned DESC, f.id`,
+		[]any{ownerID}, userIDs)
+}
+
+// FriendCount returns the length of a user's friend list.
+func (tx *Tx) FriendCount(ownerID string) (n int64, err error) {
+	_, err = tx.queryRow(`SELECT count(*) FROM friend WHERE owner_id = $1`, []any{ownerID}, &n)
+	return n, err
+}
+
+// FriendChanges are the friends that were added or changed after a version of
+// the owner's list, oldest change first; at most limit.
+func (tx *Tx) FriendChanges(ownerID string, after uint64, limit int) (inserted, updated []im.Friend, err error) {
+	type row struct {
+		im.Friend
+		created uint64
+	}
+	rows, err := queryAll(tx, func(r *row) []any { return append(friendFields(&r.Friend), &r.created) },
+		friendColumns+`, f.created_version`+friendFrom+`WHERE f.owner_id = $1 AND f.version > $2 ORDER BY f.version, f.id LIMIT $3`,
+		ownerID, after, limit)
+	for _, r := range rows {
+		if r.created > after {
+			inserted = append(inserted, r.Friend)
+		} else {
+			updated = append(updated, r.Friend)
+		}
+	}
+	return inserted, updated, err
+}
+
+const blockQuery = `SELECT b.owner_id, b.blocked_id, b.ex, b.add_source, b.operator_id, b.created_at,
+	coalesce(u.nickname, ''), coalesce(u.face_url, ''), coalesce(u.ex, '')
+	FROM block b LEFT JOIN users u ON u.user_id = b.blocked_id WHERE b.owner_id = $1`
+
+func blockFields(b *im.Block) []any {
+	return []any{&b.OwnerID, &b.User.UserID, &b.Ex, &b.AddSource, &b.OperatorID, &b.CreatedAt, &b.User.Nickname, &b.User.FaceURL, &b.User.Ex}
+}
+
+// BlockPage returns whom a user blocks, oldest first.
+func (tx *Tx) BlockPage(ownerID string, offset, limit int) ([]im.Block, error) {
+	return queryAll(tx, blockFields, blockQuery+` ORDER BY b.id LIMIT $2 OFFSET $3`, ownerID, limit, offset)
+}
+
+// Blocks returns those of the users whom the owner blocks.
+func (tx *Tx) Blocks(ownerID string, userIDs []string) ([]im.Block, error) {
+	return queryIn(tx, blockFields, blockQuery+` AND b.blocked_id IN (%s) ORDER BY b.id`, []any{ownerID}, userIDs)
+}
+
+// BlockCount returns how many users a user blocks.
+func (tx *Tx) BlockCount(ownerID string) (n int64, err error) {
+	_, err = tx.queryRow(`SELECT count(*) FROM block WHERE owner_id = $1`, []any{ownerID}, &n)
+	return n, err
 }

@@ -236,28 +236,18 @@ type errGroup struct{ error }
 
 func (e errGroup) Unwrap() error { return e.error }
 
-// runGroup runs each request in its own savepoint and collects the outcomes.
-// An error it returns voids the transaction.
+// runGroup runs the requests and collects their outcomes. An error it returns
+// voids the transaction.
 func (w *sqliteWriter) runGroup(g *group, requests []*writeRequest) error {
 	for i, r := range requests {
-		mark := g.tx.mark()
-		sent, bytes := len(g.sent), g.bytes
-		err := w.inSavepoint(g, func() error {
-			if r.append != nil {
-				return w.appendOne(g, r.append)
-			}
-			if err := protect(r.fn, g.tx); err != nil {
-				return err
-			}
-			g.bytes += 4 * rowOverhead
-			return nil
-		}, r.append != nil && len(r.append.Owners) == 0 && r.append.Check == nil)
+		var err error
+		if r.append != nil {
+			err = w.appendOne(g, r.append)
+		} else {
+			err = w.callOne(g, r.fn)
+		}
 		if fatal, ok := errors.AsType[errGroup](err); ok {
 			return fatal.error
-		}
-		if err != nil {
-			g.tx.rewind(mark)
-			g.sent, g.bytes = g.sent[:sent], bytes
 		}
 		g.results[i] = err
 	}
@@ -269,33 +259,27 @@ func (w *sqliteWriter) runGroup(g *group, requests []*writeRequest) error {
 	return nil
 }
 
-// inSavepoint undoes what f wrote if it fails. A plain append needs none: its
-// only writes come last, and if one of them fails the group is void.
-func (w *sqliteWriter) inSavepoint(g *group, f func() error, plain bool) error {
-	if plain {
-		return f()
-	}
+// callOne runs a function in a savepoint, so that what it wrote is undone if it
+// fails.
+func (w *sqliteWriter) callOne(g *group, fn func(*Tx) error) error {
 	if _, err := w.conn.ExecContext(g.tx.ctx, "SAVEPOINT request"); err != nil {
 		return errGroup{g.tx.dialect.wrap(err)}
 	}
-	end := "RELEASE request"
-	err := f()
+	mark := g.tx.mark()
+	err := protect(fn, g.tx)
+	if errors.Is(err, ErrDiskFull) || errors.Is(err, ErrCorrupt) {
+		return errGroup{err}
+	}
 	if err != nil {
-		if _, ok := errors.AsType[errGroup](err); ok {
-			return err
-		}
-		if errors.Is(err, ErrDiskFull) || errors.Is(err, ErrCorrupt) {
-			return errGroup{err}
-		}
-		end = "ROLLBACK TO request"
-	}
-	if _, endErr := w.conn.ExecContext(g.tx.ctx, end); endErr != nil {
-		return errGroup{g.tx.dialect.wrap(endErr)}
-	}
-	if end != "RELEASE request" {
-		if _, endErr := w.conn.ExecContext(g.tx.ctx, "RELEASE request"); endErr != nil {
+		g.tx.rewind(mark)
+		if _, endErr := w.conn.ExecContext(g.tx.ctx, "ROLLBACK TO request"); endErr != nil {
 			return errGroup{g.tx.dialect.wrap(endErr)}
 		}
+	} else {
+		g.bytes += 4 * rowOverhead
+	}
+	if _, endErr := w.conn.ExecContext(g.tx.ctx, "RELEASE request"); endErr != nil {
+		return errGroup{g.tx.dialect.wrap(endErr)}
 	}
 	return err
 }
@@ -303,14 +287,12 @@ func (w *sqliteWriter) inSavepoint(g *group, f func() error, plain bool) error {
 const advanceRead = `INSERT INTO read_position (user_id, log, seq) VALUES ($1, $2, $3)
 	ON CONFLICT (user_id, log) DO UPDATE SET seq = excluded.seq WHERE read_position.seq < excluded.seq`
 
-// appendOne gives the message its seq and inserts it.
+// appendOne gives the message its seq and inserts it. It needs no savepoint:
+// whatever can refuse the message comes before its first write, and a write
+// that fails voids the group, whose members are then run alone.
 func (w *sqliteWriter) appendOne(g *group, a *Append) error {
 	m := a.Message
-	tx := g.tx
-	log, err := w.log(g, m.ConversationID, !a.Unstored)
-	if err != nil {
-		return err
-	}
+	m.Seq = 0
 	if a.Dedup && !a.Unstored {
 		found, err := w.duplicate(g, m)
 		if err != nil {
@@ -322,44 +304,54 @@ func (w *sqliteWriter) appendOne(g *group, a *Append) error {
 		}
 	}
 	if a.Check != nil {
-		if err := protect(a.Check, tx); err != nil {
+		if err := protect(a.Check, g.tx); err != nil {
 			return err
 		}
 	}
-	m.Seq = 0
 	if !a.Unstored {
-		if len(a.Owners) > 0 && !log.opened {
-			if err := tx.openConversations(a.Owners); err != nil {
-				return err
-			}
-			if _, err := tx.exec(`UPDATE log SET opened = 1 WHERE id = $1`, log.id); err != nil {
-				return err
-			}
-			log.opened = true
-		}
-		log.max++
-		m.Seq = log.max
-		followSendTime(m, log.time)
-		log.time = m.SendTime
-		data := encodeMessage(nil, m)
-		if _, err := tx.exec(`INSERT INTO message (log, seq, client_id, send_time, data) VALUES ($1, $2, $3, $4, $5)`,
-			log.id, m.Seq, m.ClientMsgID, m.SendTime, data); err != nil {
-			return errGroup{fmt.Errorf("insert message: %w", err)}
-		}
-		g.bytes += int64(len(data)) + rowOverhead
-		if !m.ConversationID.IsNotification() {
-			g.read(readKey{m.SendID, log.id}, m.Seq)
+		if err := w.insert(g, a); err != nil {
+			return errGroup{err}
 		}
 	}
 	if a.Sent {
-		if err := tx.Record(im.MessageSent{Message: m, OperationID: a.OperationID}); err != nil {
+		if err := g.tx.Record(im.MessageSent{Message: m, OperationID: a.OperationID}); err != nil {
 			return errGroup{fmt.Errorf("record message: %w", err)}
 		}
 	}
-	if !a.Unstored {
-		g.logs[m.ConversationID] = log
-	}
 	g.sent = append(g.sent, a)
+	return nil
+}
+
+// insert stores the message as the next of its log.
+func (w *sqliteWriter) insert(g *group, a *Append) error {
+	m := a.Message
+	log, err := w.log(g, m.ConversationID)
+	if err != nil {
+		return err
+	}
+	if len(a.Owners) > 0 && !log.opened {
+		if err := g.tx.openConversations(a.Owners); err != nil {
+			return err
+		}
+		if _, err := g.tx.exec(`UPDATE log SET opened = 1 WHERE id = $1`, log.id); err != nil {
+			return err
+		}
+		log.opened = true
+	}
+	log.max++
+	m.Seq = log.max
+	followSendTime(m, log.time)
+	log.time = m.SendTime
+	data := encodeMessage(nil, m)
+	if _, err := g.tx.exec(`INSERT INTO message (log, seq, client_id, send_time, data) VALUES ($1, $2, $3, $4, $5)`,
+		log.id, m.Seq, m.ClientMsgID, m.SendTime, data); err != nil {
+		return fmt.Errorf("insert message: %w", err)
+	}
+	g.bytes += int64(len(data)) + rowOverhead
+	if !m.ConversationID.IsNotification() {
+		g.read(readKey{m.SendID, log.id}, m.Seq)
+	}
+	g.logs[m.ConversationID] = log
 	return nil
 }
 
@@ -384,22 +376,22 @@ func (w *sqliteWriter) duplicate(g *group, m *im.Message) (*im.Message, error) {
 	return g.tx.findSend(m)
 }
 
-// log returns the state of a conversation's log, creating it if asked to.
-func (w *sqliteWriter) log(g *group, c im.ConversationID, create bool) (logState, error) {
+// log returns the state of a conversation's log, creating it if need be.
+func (w *sqliteWriter) log(g *group, c im.ConversationID) (logState, error) {
 	if l, ok := g.logs[c]; ok {
 		return l, nil
 	}
-	if l, ok := w.logs[c]; ok && l.id != 0 {
+	if l, ok := w.logs[c]; ok {
 		return l, nil
 	}
 	var l logState
 	found, err := g.tx.queryRow(`SELECT l.id, l.opened, `+g.tx.dialect.maxSeq()+`, `+g.tx.dialect.maxTime()+` FROM log l WHERE l.conversation_id = $1`,
 		[]any{c}, &l.id, &l.opened, &l.max, &l.time)
-	if err != nil || found || !create {
+	if err != nil || found {
 		return l, err
 	}
 	if _, err = g.tx.queryRow(`INSERT INTO log (conversation_id) VALUES ($1) RETURNING id`, []any{c}, &l.id); err != nil {
-		return l, errGroup{fmt.Errorf("create log: %w", err)}
+		return l, fmt.Errorf("create log: %w", err)
 	}
 	return l, nil
 }

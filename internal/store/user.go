@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/parley-im/parley/internal/im"
 )
@@ -33,6 +34,37 @@ func (tx *Tx) UserPage(offset, limit int) ([]im.User, error) {
 func (tx *Tx) UserCount() (n int64, err error) {
 	_, err = tx.queryRow(`SELECT count(*) FROM users`, nil, &n)
 	return n, err
+}
+
+// UserIDPage returns user ids in order of registration.
+func (tx *Tx) UserIDPage(offset, limit int) ([]string, error) {
+	return queryAll(tx, one[string], `SELECT user_id FROM users ORDER BY id LIMIT $1 OFFSET $2`, limit, offset)
+}
+
+// findUsers matches people whose id or nickname holds a text; without texts,
+// everybody. Administrators and accounts are not people.
+const findUsers = ` FROM users WHERE app_level < $1 AND (($2 = '' AND $3 = '')
+	OR ($2 <> '' AND lower(user_id) LIKE $2 ESCAPE '\') OR ($3 <> '' AND lower(nickname) LIKE $3 ESCAPE '\'))`
+
+// FindUsers returns a page of the people whose id or nickname holds a text,
+// whatever its case, in order of registration, and their number.
+func (tx *Tx) FindUsers(idPart, nickPart string, offset, limit int) (total int64, page []im.User, err error) {
+	args := []any{im.LevelAdmin, likePattern(idPart), likePattern(nickPart)}
+	if _, err := tx.queryRow(`SELECT count(*)`+findUsers, args, &total); err != nil {
+		return 0, nil, err
+	}
+	page, err = queryAll(tx, userFields, `SELECT `+userColumns+findUsers+` ORDER BY id LIMIT $4 OFFSET $5`, append(args, limit, offset)...)
+	return total, page, err
+}
+
+var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+// likePattern matches texts that hold part; "" stays "".
+func likePattern(part string) string {
+	if part == "" {
+		return ""
+	}
+	return "%" + likeEscaper.Replace(strings.ToLower(part)) + "%"
 }
 
 // LockUser returns a profile and keeps other transactions that lock it, or
