@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -109,6 +110,9 @@ func (c *client) try(ctx context.Context, r request) (_ response, untouched bool
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
+		if wrapped, ok := errors.AsType[*url.Error](err); ok {
+			err = wrapped.Err // without the address, whose query may hold a token
+		}
 		return response{}, conn != nil && conn.written.Load() == before, err
 	}
 	defer resp.Body.Close()
