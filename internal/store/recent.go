@@ -31,8 +31,10 @@ type bloom struct {
 }
 
 const (
-	bloomBitsPerKey = 16
-	bloomProbes     = 6 // a false hit in 1 of ~1,000 per generation, and a false hit costs one walk
+	// A false hit walks a day of its conversation, in the writer too, so there
+	// must be next to none: 1 in ~500,000 per generation.
+	bloomBitsPerKey = 32
+	bloomProbes     = 10
 	bloomFirst      = 1 << 14
 	bloomLargest    = 1 << 23
 )
