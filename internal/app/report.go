@@ -36,6 +36,7 @@ func (s *server) report(apiL, wsL []net.Listener, took time.Duration) {
 		fmt.Fprintf(o.Stdout, "  hint: %s\n", hint)
 	}
 	if o.Report != nil {
+		o.Report.Listen = []string{"API " + addresses("", apiL), "WebSocket " + addresses("", wsL)} // the command line may have changed them
 		_, _ = o.Report.WriteTo(o.Stdout) // a closed stdout is no reason not to serve
 	}
 }

@@ -239,7 +239,7 @@ func (c *conn) closeLocked(why closeReason) {
 func (c *conn) kick(operationID string) {
 	c.server.options.Presence.Close(c.session, operationID, true)
 	c.server.hub.remove(c)
-	c.enqueueLast(&reply{wire.Response{ReqIdentifier: pushKick, OperationID: operationID}}, closeKicked)
+	c.enqueueLast(&reply{wire.Response{ReqIdentifier: wire.KickOnlineMsg, OperationID: operationID}}, closeKicked)
 }
 
 // drain lets begun sends finish, then closes.
@@ -250,7 +250,7 @@ func (c *conn) drain() {
 // forget takes the connection out of everything that knows it.
 func (s *Server) forget(c *conn, counted bool) {
 	s.hub.remove(c)
-	s.options.Presence.Close(c.session, unknownOperation, false)
+	s.options.Presence.Close(c.session, "", false)
 	if counted {
 		s.count.Add(-1)
 	}

@@ -84,16 +84,16 @@ func (c *conn) reply(r *request, data []byte, err error) *reply {
 
 // handlers is the whole surface of the long connection.
 var handlers = map[int32]func(*conn, *request, []byte){
-	reqNewestSeq:    handle((*conn).newestSeq),
-	reqPullRange:    handle((*conn).pullRange),
-	reqSend:         (*conn).send,
-	reqSignal:       func(c *conn, r *request, _ []byte) { c.answer(r, nil, im.ErrArgs.With("signalling is not supported")) },
-	reqPullSeqs:     handle((*conn).pullSeqs),
-	reqReadStates:   handle((*conn).readStates),
-	reqLastMessages: handle((*conn).lastMessages),
-	reqLogout:       (*conn).logout,
-	reqBackground:   handle((*conn).setBackground),
-	reqSubscribe:    handle((*conn).subscribe),
+	wire.GetNewestSeq:             handle((*conn).newestSeq),
+	wire.PullMsgByRange:           handle((*conn).pullRange),
+	wire.SendMsg:                  (*conn).send,
+	wire.SendSignalMsg:            func(c *conn, r *request, _ []byte) { c.answer(r, nil, im.ErrArgs.With("signalling is not supported")) },
+	wire.PullMsgBySeqList:         handle((*conn).pullSeqs),
+	wire.GetConvMaxReadSeq:        handle((*conn).readStates),
+	wire.PullConvLastMessage:      handle((*conn).lastMessages),
+	wire.LogoutMsg:                (*conn).logout,
+	wire.SetBackgroundStatus:      handle((*conn).setBackground),
+	wire.SubscribeUserOnlineState: handle((*conn).subscribe),
 }
 
 // handle adapts a typed handler: decode, call, encode, reply.

@@ -11,23 +11,6 @@ import (
 	"github.com/parley-im/parley/internal/wire"
 )
 
-// Identifiers of the long connection (websocket-and-messages 4).
-const (
-	reqNewestSeq     = 1001
-	reqPullRange     = 1002
-	reqSend          = 1003
-	reqSignal        = 1004
-	reqPullSeqs      = 1005
-	reqReadStates    = 1006
-	reqLastMessages  = 1007
-	pushMessages     = 2001
-	pushKick         = 2002
-	reqLogout        = 2003
-	reqBackground    = 2004
-	reqSubscribe     = 2005
-	unknownOperation = ""
-)
-
 // frame is something to write to a client. A frame may wait in many queues at
 // once: encode must be safe for concurrent use.
 type frame interface {
@@ -107,7 +90,7 @@ func pushResponse(list []*push) *wire.Response {
 		}
 		(*into)[c].Msgs = append((*into)[c].Msgs, wire.FromMessage(p.message))
 	}
-	return &wire.Response{ReqIdentifier: pushMessages, OperationID: list[0].operationID, Data: marshal(msgs)}
+	return &wire.Response{ReqIdentifier: wire.PushMsg, OperationID: list[0].operationID, Data: marshal(msgs)}
 }
 
 // marshal encodes a protocol message made of valid parts.
@@ -123,7 +106,7 @@ func marshal(m proto.Message) []byte {
 
 func statusPush(userID string, platforms []im.Platform) *shared {
 	return &shared{response: func() *wire.Response {
-		return &wire.Response{ReqIdentifier: reqSubscribe, Data: marshal(&sdkws.SubUserOnlineStatusTips{
+		return &wire.Response{ReqIdentifier: wire.SubscribeUserOnlineState, Data: marshal(&sdkws.SubUserOnlineStatusTips{
 			Subscribers: []*sdkws.SubUserOnlineStatusElem{statusElem(userID, platforms)},
 		})}
 	}}
