@@ -29,6 +29,9 @@ func callBound[Req, Resp any](s *server, may rule[Req], f func(context.Context, 
 func adapt[Req, Resp any](s *server, badBody int, may rule[Req], f func(context.Context, *Req) (Resp, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		req := new(Req)
+		if q, ok := any(req).(queryTaker); ok {
+			q.takeQuery(r)
+		}
 		if err := decode(r.Body, req); err != nil {
 			status := badBody
 			if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
@@ -55,6 +58,9 @@ func adapt[Req, Resp any](s *server, badBody int, may rule[Req], f func(context.
 		s.answers.ok(w, r, resp)
 	})
 }
+
+// queryTaker is a request of which a part is in the URL.
+type queryTaker interface{ takeQuery(r *http.Request) }
 
 // checker is a request that knows what it needs; the protocol's types do.
 type checker interface{ Check() error }

@@ -2,6 +2,13 @@ package api
 
 import (
 	"net/http"
+
+	"github.com/openimsdk/protocol/conversation"
+	"github.com/openimsdk/protocol/group"
+	"github.com/openimsdk/protocol/msg"
+	"github.com/openimsdk/protocol/relation"
+	"github.com/openimsdk/protocol/sdkws"
+	"github.com/openimsdk/protocol/user"
 )
 
 // routes lists every path with who may call it and what answers.
@@ -13,6 +20,82 @@ func (s *server) routes() http.Handler {
 	post("/auth/get_user_token", call(s, admin, s.userToken))
 	post("/auth/parse_token", call(s, anyone, s.parseToken))
 	post("/auth/force_logout", call(s, admin, s.forceLogout))
+
+	post("/user/user_register", call(s, admin, s.registerUsers))
+	post("/user/update_user_info", call(s, self(func(r *user.UpdateUserInfoReq) string { return r.UserInfo.UserID }), s.updateUser))
+	post("/user/update_user_info_ex", call(s, self(func(r *updateUserExReq) string { return r.UserInfo.UserID }), s.updateUserEx))
+	post("/user/set_global_msg_recv_opt", call(s, self((*user.SetGlobalRecvMessageOptReq).GetUserID), s.setGlobalRecvOpt))
+	post("/user/get_users_info", call(s, anyone, s.usersInfo))
+	post("/user/account_check", call(s, admin, s.accountCheck))
+	post("/user/get_all_users_uid", call(s, admin, s.allUserIDs))
+	post("/user/get_users", call(s, admin, s.findUsers))
+	post("/user/get_users_online_status", callBound(s, admin, s.onlineStatus))
+	post("/user/get_users_online_token_detail", callBound(s, admin, s.onlineTokens))
+	post("/user/get_users_status", call(s, anyone, s.userStatus))
+	post("/user/subscribe_users_status", call(s, anyone, s.subscribeStatus))
+	post("/user/get_subscribe_users_status", call(s, anyone, s.subscribedStatus))
+	post("/user/get_user_client_config", call(s, ownConfig, s.clientConfig))
+	post("/user/set_user_client_config", call(s, admin, s.setClientConfig))
+	post("/user/del_user_client_config", call(s, admin, s.deleteClientConfig))
+	post("/user/page_user_client_config", call(s, admin, s.clientConfigPage))
+	post("/user/process_user_command_add", call(s, self((*user.ProcessUserCommandAddReq).GetUserID), s.addCommand))
+	post("/user/process_user_command_update", call(s, self((*user.ProcessUserCommandUpdateReq).GetUserID), s.updateCommand))
+	post("/user/process_user_command_delete", call(s, self((*user.ProcessUserCommandDeleteReq).GetUserID), s.deleteCommand))
+	post("/user/process_user_command_get", call(s, self((*user.ProcessUserCommandGetReq).GetUserID), s.commands))
+	post("/user/process_user_command_get_all", call(s, self((*user.ProcessUserCommandGetAllReq).GetUserID), s.allCommands))
+
+	post("/friend/import_friend", call(s, admin, s.importFriends))
+	post("/friend/get_friend_list", call(s, self((*relation.GetPaginationFriendsReq).GetUserID), s.friends))
+	post("/friend/get_designated_friends", call(s, self((*relation.GetDesignatedFriendsReq).GetOwnerUserID), s.someFriends))
+	post("/friend/get_specified_friends_info", call(s, self((*relation.GetSpecifiedFriendsInfoReq).GetOwnerUserID), s.specifiedFriends))
+	post("/friend/get_friend_id", call(s, self((*relation.GetFriendIDsReq).GetUserID), s.friendIDs))
+	post("/friend/is_friend", call(s, eitherFriend, s.isFriend))
+	post("/friend/get_incremental_friends", call(s, self((*relation.GetIncrementalFriendsReq).GetUserID), s.friendChanges))
+	post("/friend/get_full_friend_user_ids", call(s, self((*relation.GetFullFriendUserIDsReq).GetUserID), s.fullFriendIDs))
+	post("/friend/get_friend_apply_list", call(s, self((*relation.GetPaginationFriendsApplyToReq).GetUserID), s.receivedFriendRequests))
+	post("/friend/get_self_friend_apply_list", call(s, self((*relation.GetPaginationFriendsApplyFromReq).GetUserID), s.sentFriendRequests))
+	post("/friend/get_self_unhandled_apply_count", call(s, self((*relation.GetSelfUnhandledApplyCountReq).GetUserID), s.pendingFriendRequests))
+	post("/friend/add_black", call(s, self((*relation.AddBlackReq).GetOwnerUserID), s.block))
+	post("/friend/remove_black", call(s, self((*relation.RemoveBlackReq).GetOwnerUserID), s.unblock))
+	post("/friend/get_black_list", call(s, self((*relation.GetPaginationBlacksReq).GetUserID), s.blocks))
+	post("/friend/get_specified_blacks", call(s, self((*relation.GetSpecifiedBlacksReq).GetOwnerUserID), s.someBlocks))
+
+	post("/group/create_group", call(s, self((*group.CreateGroupReq).GetOwnerUserID), s.createGroup))
+	post("/group/get_groups_info", call(s, anyone, s.groupsInfo))
+	post("/group/get_joined_group_list", call(s, self((*group.GetJoinedGroupListReq).GetFromUserID), s.joinedGroups))
+	post("/group/get_group_member_list", call(s, member(s, (*group.GetGroupMemberListReq).GetGroupID), s.groupMembers))
+	post("/group/get_group_members_info", call(s, member(s, (*group.GetGroupMembersInfoReq).GetGroupID), s.someGroupMembers))
+	post("/group/get_group_member_user_id", call(s, member(s, (*group.GetGroupMemberUserIDsReq).GetGroupID), s.groupMemberIDs))
+	post("/group/get_incremental_join_groups", call(s, self((*group.GetIncrementalJoinGroupReq).GetUserID), s.joinedGroupChanges))
+	post("/group/get_incremental_group_members", call(s, member(s, (*group.GetIncrementalGroupMemberReq).GetGroupID), s.groupMemberChanges))
+	post("/group/get_incremental_group_members_batch", call(s, anyone, s.groupMemberChangesBatch)) // looks only into the caller's groups
+	post("/group/get_full_group_member_user_ids", call(s, member(s, (*group.GetFullGroupMemberUserIDsReq).GetGroupID), s.fullGroupMemberIDs))
+	post("/group/get_full_join_group_ids", call(s, self((*group.GetFullJoinGroupIDsReq).GetUserID), s.fullJoinedGroupIDs))
+	post("/group/get_recv_group_applicationList", call(s, self((*group.GetGroupApplicationListReq).GetFromUserID), s.receivedGroupRequests))
+	post("/group/get_user_req_group_applicationList", call(s, self((*group.GetUserReqApplicationListReq).GetUserID), s.sentGroupRequests))
+	post("/group/get_group_application_unhandled_count", call(s, self((*group.GetGroupApplicationUnhandledCountReq).GetUserID), s.pendingGroupRequests))
+
+	post("/msg/send_msg", callBound(s, admin, s.sendMsg))
+	post("/msg/batch_send_msg", callBound(s, admin, s.batchSend))
+	post("/msg/send_simple_msg", callBound(s, anyone, s.sendSimpleMsg)) // sends only as the caller
+	post("/msg/check_msg_is_send_success", call(s, anyone, s.sendStatus))
+	post("/msg/newest_seq", call(s, self((*sdkws.GetMaxSeqReq).GetUserID), s.newestSeq))
+	post("/msg/pull_msg_by_seq", call(s, self((*sdkws.PullMessageBySeqsReq).GetUserID), s.pullBySeq))
+	post("/msg/get_conversations_has_read_and_max_seq", call(s, self((*msg.GetConversationsHasReadAndMaxSeqReq).GetUserID), s.readStates))
+	post("/msg/set_conversation_has_read_seq", call(s, self((*msg.SetConversationHasReadSeqReq).GetUserID), s.setReadSeq))
+	post("/msg/mark_conversation_as_read", call(s, self((*msg.MarkConversationAsReadReq).GetUserID), s.markConversationRead))
+	post("/msg/mark_msgs_as_read", call(s, self((*msg.MarkMsgsAsReadReq).GetUserID), s.markMessagesRead))
+	post("/msg/get_server_time", call(s, anyone, s.serverTime))
+
+	post("/conversation/set_conversations", call(s, eachOwner, s.setConversations))
+	post("/conversation/get_conversation", call(s, self((*conversation.GetConversationReq).GetOwnerUserID), s.conversation))
+	post("/conversation/get_conversations", call(s, self((*conversation.GetConversationsReq).GetOwnerUserID), s.someConversations))
+	post("/conversation/get_all_conversations", call(s, self((*conversation.GetAllConversationsReq).GetOwnerUserID), s.allConversations))
+	post("/conversation/get_owner_conversation", call(s, self((*conversation.GetOwnerConversationReq).GetUserID), s.ownerConversations))
+	post("/conversation/get_full_conversation_ids", call(s, self((*conversation.GetFullOwnerConversationIDsReq).GetUserID), s.conversationIDs))
+	post("/conversation/get_incremental_conversations", call(s, self((*conversation.GetIncrementalConversationReq).GetUserID), s.conversationChanges))
+	post("/conversation/get_not_notify_conversation_ids", call(s, self((*conversation.GetNotNotifyConversationIDsReq).GetUserID), s.silentConversations))
+	post("/conversation/get_pinned_conversation_ids", call(s, self((*conversation.GetPinnedConversationIDsReq).GetUserID), s.pinnedConversations))
 
 	return exact(mux)
 }

@@ -13,7 +13,12 @@ import (
 	"time"
 
 	"github.com/parley-im/parley/internal/auth"
+	"github.com/parley-im/parley/internal/conversation"
+	"github.com/parley-im/parley/internal/group"
 	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/message"
+	"github.com/parley-im/parley/internal/relation"
+	"github.com/parley-im/parley/internal/user"
 )
 
 // Online tells who is connected where.
@@ -34,7 +39,12 @@ type OnlineSession struct {
 
 // Options are what the API works with.
 type Options struct {
-	Auth *auth.Service
+	Auth          *auth.Service
+	Users         *user.Service
+	Relations     *relation.Service
+	Groups        *group.Service
+	Conversations *conversation.Service
+	Messages      *message.Service
 
 	Online Online
 	// Kick closes the connections of a user's platform.

@@ -44,6 +44,7 @@ var (
 	ErrGroupExists      = &Error{Code: 1202, Msg: "GroupIDExisted"}
 	ErrNotInGroup       = &Error{Code: 1203, Msg: "NotInGroupYetError"}
 	ErrGroupDismissed   = &Error{Code: 1204, Msg: "DismissedAlreadyError"}
+	ErrOwnFriend        = &Error{Code: 1301, Msg: "CanNotAddYourselfError"}
 	ErrBlocked          = &Error{Code: 1302, Msg: "BlockedByPeer"}
 	ErrNotFriend        = &Error{Code: 1303, Msg: "NotPeersFriend"}
 	ErrMuted            = &Error{Code: 1402, Msg: "MutedInGroup"}

@@ -36,3 +36,19 @@ type UserChange struct {
 	Nickname, FaceURL, Ex *string
 	RecvOpt               *RecvOpt
 }
+
+// Setting is what the operator tells client programs: everybody's if UserID is
+// "", otherwise one user's.
+type Setting struct {
+	UserID, Name, Value string
+}
+
+// UserCommand is an entry of a user that only his clients understand:
+// favourites and the like.
+type UserCommand struct {
+	UserID    string
+	Type      int32
+	UUID      string
+	Value, Ex string
+	CreatedAt Millis
+}

@@ -1,0 +1,305 @@
+// Package conversation keeps each user's view of his conversations: how they
+// are shown and how he is told of messages.
+//
+// A row in a user's list is also his right to read the conversation's log, so
+// rows are made only for conversations he takes part in. Who may call is
+// decided by the edges.
+package conversation
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/message"
+	"github.com/parley-im/parley/internal/store"
+)
+
+// MaxBatch is the most conversations or owners one call may name.
+const MaxBatch = 1000
+
+// Service keeps conversation lists. It is safe for concurrent use.
+type Service struct {
+	store    *store.Store
+	messages *message.Service
+	log      *slog.Logger
+}
+
+// New returns a service that announces changes through messages.
+func New(s *store.Store, m *message.Service, log *slog.Logger) *Service {
+	return &Service{store: s, messages: m, log: log}
+}
+
+// One returns a conversation of a user.
+func (s *Service) One(ctx context.Context, ownerID string, c im.ConversationID) (row im.Conversation, err error) {
+	err = s.store.Read(ctx, func(tx *store.Tx) error {
+		var found bool
+		var err error
+		if row, found, err = tx.Conversation(ownerID, c); err == nil && !found {
+			err = im.ErrNotFound.With("conversation %s", c)
+		}
+		return err
+	})
+	return row, err
+}
+
+// Some returns those of the given conversations that the user has.
+func (s *Service) Some(ctx context.Context, ownerID string, ids []im.ConversationID) (rows []im.Conversation, err error) {
+	err = s.store.Read(ctx, func(tx *store.Tx) (err error) {
+		rows, err = tx.Conversations(ownerID, ids)
+		return err
+	})
+	return rows, err
+}
+
+// Page returns a part of a user's list in order of creation, and its length.
+func (s *Service) Page(ctx context.Context, ownerID string, offset, limit int) (total int64, rows []im.Conversation, err error) {
+	err = s.store.Read(ctx, func(tx *store.Tx) (err error) {
+		if total, err = tx.ConversationCount(ownerID); err != nil {
+			return err
+		}
+		rows, err = tx.ConversationPage(ownerID, offset, limit)
+		return err
+	})
+	return total, rows, err
+}
+
+// maxList bounds All; OpenIM's clients keep fewer.
+const maxList = 100_000
+
+// All returns a user's list in order of creation.
+func (s *Service) All(ctx context.Context, ownerID string) ([]im.Conversation, error) {
+	_, rows, err := s.Page(ctx, ownerID, 0, maxList)
+	return rows, err
+}
+
+// IDs returns the ids of a user's conversations with the version of the list.
+func (s *Service) IDs(ctx context.Context, ownerID string) (im.Version, []im.ConversationID, error) {
+	return store.Listed(ctx, s.store, im.VersionConversations, ownerID, func(tx *store.Tx) ([]im.ConversationID, error) {
+		return tx.ConversationIDs(ownerID)
+	})
+}
+
+// Changes returns what changed in a user's list since a version of it.
+func (s *Service) Changes(ctx context.Context, ownerID string, since im.Version) (store.Delta[im.Conversation], error) {
+	return store.Sync(ctx, s.store, im.VersionConversations, ownerID, since, func(tx *store.Tx, after uint64, limit int) (_, _ []im.Conversation, err error) {
+		return tx.ConversationChanges(ownerID, after, limit)
+	})
+}
+
+// Pinned returns the ids of the conversations a user pinned.
+func (s *Service) Pinned(ctx context.Context, ownerID string) (ids []im.ConversationID, err error) {
+	err = s.store.Read(ctx, func(tx *store.Tx) (err error) {
+		ids, err = tx.PinnedConversationIDs(ownerID)
+		return err
+	})
+	return ids, err
+}
+
+// Silent returns the ids of the conversations a user receives without being
+// notified.
+func (s *Service) Silent(ctx context.Context, ownerID string) (ids []im.ConversationID, err error) {
+	err = s.store.Read(ctx, func(tx *store.Tx) (err error) {
+		ids, err = tx.ConversationsByRecvOpt(ownerID, im.RecvNoNotify)
+		return err
+	})
+	return ids, err
+}
+
+// Target says which conversation of some users is set. UserID is the peer.
+type Target struct {
+	ConversationID  im.ConversationID
+	Type            im.SessionType
+	UserID, GroupID string
+}
+
+// Set changes a conversation of each of the owners, and makes their rows where
+// they are missing. A private single chat is private for both sides.
+func (s *Service) Set(ctx context.Context, ownerIDs []string, t Target, c store.ConversationChange) error {
+	if err := check(ownerIDs, t, c); err != nil {
+		return err
+	}
+	private := c.PrivateChat
+	c.PrivateChat = nil
+	owners := slices.Sorted(slices.Values(ownerIDs)) // rows are locked in user order
+	owners = slices.Compact(owners)
+	var changed, turned []string
+	err := s.store.Write(ctx, func(tx *store.Tx) error {
+		changed, turned = nil, nil
+		for _, owner := range owners {
+			did, err := set(tx, owner, t, c)
+			if err != nil {
+				return err
+			}
+			if did {
+				changed = append(changed, owner)
+			}
+			if private == nil || t.Type == im.GroupChat {
+				continue
+			}
+			turn, err := setPrivate(tx, owner, t, *private)
+			if err != nil {
+				return err
+			}
+			turned = append(turned, turn...)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("set conversation: %w", err)
+	}
+	for _, owner := range slices.Compact(slices.Sorted(slices.Values(append(changed, turned...)))) {
+		if err := s.messages.Notify(ctx, message.Notification{
+			SendID: owner, RecvID: owner,
+			Notice: im.ConversationsChanged{UserID: owner, ConversationIDs: []im.ConversationID{t.ConversationID}},
+		}); err != nil {
+			s.log.WarnContext(ctx, "conversation change was not announced", "error", err)
+		}
+	}
+	return nil
+}
+
+func check(ownerIDs []string, t Target, c store.ConversationChange) error {
+	switch {
+	case len(ownerIDs) > MaxBatch:
+		return im.ErrArgs.With("more than %d users", MaxBatch)
+	case t.Type != im.SingleChat && t.Type != im.GroupChat && t.Type != im.AccountChat:
+		return im.ErrArgs.With("conversationType is invalid")
+	case c.RecvOpt != nil && (*c.RecvOpt < im.RecvNotify || *c.RecvOpt > im.RecvNoNotify):
+		return im.ErrArgs.With("recvMsgOpt is invalid")
+	case c.BurnDuration != nil && *c.BurnDuration < 0, c.DestructTime != nil && *c.DestructTime < 0:
+		return im.ErrArgs.With("a duration is negative")
+	}
+	for _, owner := range ownerIDs {
+		if t.canonical(owner) != t.ConversationID {
+			return im.ErrArgs.With("conversationID %s is not that of user %s with these parties", t.ConversationID, owner)
+		}
+	}
+	return nil
+}
+
+// canonical is the id that an owner's conversation with this target must have.
+func (t Target) canonical(ownerID string) im.ConversationID {
+	switch t.Type {
+	case im.GroupChat:
+		return im.GroupConversation(t.GroupID)
+	case im.AccountChat:
+		return im.AccountConversation(ownerID, t.UserID)
+	default:
+		return im.SingleConversation(ownerID, t.UserID)
+	}
+}
+
+// row is a new row of an owner, without settings.
+func (t Target) row(ownerID string) im.Conversation {
+	row := im.Conversation{OwnerID: ownerID, ConversationID: t.ConversationID, Type: t.Type}
+	if t.Type == im.GroupChat {
+		row.GroupID = t.GroupID
+	} else {
+		row.UserID = t.UserID
+	}
+	return row
+}
+
+// set applies c to an owner's row and reports whether anything changed.
+func set(tx *store.Tx, owner string, t Target, c store.ConversationChange) (bool, error) {
+	row, found, err := tx.Conversation(owner, t.ConversationID)
+	if err != nil {
+		return false, err
+	}
+	if !found {
+		if c == (store.ConversationChange{}) {
+			return false, nil
+		}
+		if err := mayOpen(tx, owner, t); err != nil {
+			return false, err
+		}
+		row = t.row(owner)
+		apply(&row, c)
+		return tx.InsertConversation(row)
+	}
+	changed := row
+	apply(&changed, c)
+	if changed == row {
+		return false, nil
+	}
+	return tx.UpdateConversation(owner, t.ConversationID, c)
+}
+
+// mayOpen refuses a row of a conversation the owner takes no part in: it would
+// let him read it.
+func mayOpen(tx *store.Tx, owner string, t Target) error {
+	if t.Type == im.GroupChat {
+		r, err := tx.GroupRules(t.GroupID, owner)
+		switch {
+		case err != nil:
+			return err
+		case !r.Known:
+			return im.ErrNotFound.With("group %s", t.GroupID)
+		case r.Status == im.GroupDismissed:
+			return im.ErrGroupDismissed.With("group %s", t.GroupID)
+		case !r.Member:
+			return im.ErrNotInGroup.With("user %s", owner)
+		}
+		return nil
+	}
+	r, err := tx.SingleRules(owner, t.UserID, t.ConversationID)
+	switch {
+	case err != nil:
+		return err
+	case !r.SenderKnown || !r.ReceiverKnown:
+		return im.ErrNotFound.With("userID not found")
+	case r.Collision:
+		return im.ErrArgs.With("the id of this conversation belongs to two other users")
+	}
+	return nil
+}
+
+// setPrivate turns burning after reading on or off for both sides and returns
+// for whom that was a change.
+func setPrivate(tx *store.Tx, owner string, t Target, private bool) ([]string, error) {
+	sides := []struct {
+		owner string
+		t     Target
+	}{{owner, t}}
+	if t.UserID != owner {
+		peer := t
+		peer.UserID = owner
+		sides = append(sides, struct {
+			owner string
+			t     Target
+		}{t.UserID, peer})
+	}
+	var turned []string
+	for _, side := range sides {
+		did, err := set(tx, side.owner, side.t, store.ConversationChange{PrivateChat: &private})
+		if err != nil {
+			return nil, err
+		}
+		if did {
+			turned = append(turned, side.owner)
+		}
+	}
+	return turned, nil
+}
+
+// apply makes the change in memory, as the store makes it in the table.
+func apply(row *im.Conversation, c store.ConversationChange) {
+	assign(&row.RecvOpt, c.RecvOpt)
+	assign(&row.Pinned, c.Pinned)
+	assign(&row.PrivateChat, c.PrivateChat)
+	assign(&row.BurnDuration, c.BurnDuration)
+	assign(&row.GroupAtType, c.GroupAtType)
+	assign(&row.AttachedInfo, c.AttachedInfo)
+	assign(&row.Ex, c.Ex)
+	assign(&row.Destruct, c.Destruct)
+	assign(&row.DestructTime, c.DestructTime)
+}
+
+func assign[T any](to *T, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}

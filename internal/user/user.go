@@ -1,0 +1,207 @@
+// Package user keeps profiles and the settings that hold for a whole user.
+//
+// Who may call is decided by the edges; the package checks what is asked for.
+// A changed profile is announced to the user's own devices after the commit;
+// that is best effort, because clients fetch the profile when they connect.
+package user
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/message"
+	"github.com/parley-im/parley/internal/store"
+)
+
+// MaxBatch is the most users one call may name.
+const MaxBatch = 1000
+
+// Service keeps users. It is safe for concurrent use.
+type Service struct {
+	store    *store.Store
+	messages *message.Service
+	log      *slog.Logger
+}
+
+// New returns a service that announces changes through messages.
+func New(s *store.Store, m *message.Service, log *slog.Logger) *Service {
+	return &Service{store: s, messages: m, log: log}
+}
+
+// EnsureAdmins makes the profiles of the server's administrators, or gives
+// them the configured nicknames.
+func (s *Service) EnsureAdmins(ctx context.Context, admins []im.User) error {
+	return s.store.Write(ctx, func(tx *store.Tx) error {
+		for _, a := range admins {
+			known, found, err := tx.User(a.UserID)
+			switch {
+			case err != nil:
+				return err
+			case !found:
+				err = tx.InsertUser(im.User{UserID: a.UserID, Nickname: a.Nickname, AppLevel: im.LevelAdmin, CreatedAt: s.store.Now()})
+			case known.Nickname != a.Nickname:
+				_, err = tx.UpdateUser(a.UserID, im.UserChange{Nickname: &a.Nickname})
+			}
+			if err != nil {
+				return fmt.Errorf("administrator %s: %w", a.UserID, err)
+			}
+		}
+		return nil
+	})
+}
+
+// Register adds users: all of them, or none.
+func (s *Service) Register(ctx context.Context, users []im.User) error {
+	if len(users) > MaxBatch {
+		return im.ErrArgs.With("more than %d users", MaxBatch)
+	}
+	seen := make(map[string]bool, len(users))
+	for _, u := range users {
+		switch {
+		case u.UserID == "":
+			return im.ErrArgs.With("userID is empty")
+		case !im.ValidUserID(u.UserID):
+			return im.ErrArgs.With("userID %q is not made of 1 to %d letters, digits and underscores", u.UserID, im.MaxIDLength)
+		case u.Nickname == "":
+			return im.ErrArgs.With("user name is empty")
+		case !validRecvOpt(u.RecvOpt):
+			return im.ErrArgs.With("globalRecvMsgOpt is invalid")
+		case seen[u.UserID]:
+			return im.ErrArgs.With("userID repeated")
+		}
+		seen[u.UserID] = true
+	}
+	err := s.store.Write(ctx, func(tx *store.Tx) error {
+		now := s.store.Now()
+		for _, u := range users {
+			u.CreatedAt = now
+			if err := tx.InsertUser(u); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, store.ErrDuplicateKey) {
+		return im.ErrRegistered.With("userID registered already")
+	}
+	return err
+}
+
+func validRecvOpt(o im.RecvOpt) bool { return o >= im.RecvNotify && o <= im.RecvNoNotify }
+
+// Update changes a profile and tells the user's devices.
+func (s *Service) Update(ctx context.Context, userID string, c im.UserChange) error {
+	if c.RecvOpt != nil && !validRecvOpt(*c.RecvOpt) {
+		return im.ErrArgs.With("GlobalRecvMsgOpt is invalid")
+	}
+	err := s.store.Write(ctx, func(tx *store.Tx) error {
+		before, found, err := tx.LockUser(userID)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return im.ErrNotFound.With("userID not found")
+		}
+		if _, err := tx.UpdateUser(userID, c); err != nil {
+			return err
+		}
+		if !differs(c.Nickname, before.Nickname) && !differs(c.FaceURL, before.FaceURL) {
+			return nil
+		}
+		if err := tx.FriendProfileChanged(userID); err != nil {
+			return err
+		}
+		return tx.MemberProfileChanged(userID)
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.messages.Notify(ctx, message.Notification{
+		SendID: im.CallerOf(ctx).UserID, RecvID: userID, Notice: im.UserChanged{UserID: userID},
+	}); err != nil {
+		s.log.WarnContext(ctx, "profile change was not announced", "error", err)
+	}
+	return nil
+}
+
+func differs(to *string, from string) bool { return to != nil && *to != from }
+
+// Users returns the known ones of the users, each once, in the order asked for.
+func (s *Service) Users(ctx context.Context, userIDs []string) ([]im.User, error) {
+	if len(userIDs) > MaxBatch {
+		return nil, im.ErrArgs.With("more than %d users", MaxBatch)
+	}
+	known, err := s.known(ctx, userIDs)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]im.User, 0, len(known))
+	for _, id := range userIDs {
+		if u, ok := known[id]; ok {
+			out = append(out, u)
+			delete(known, id)
+		}
+	}
+	return out, nil
+}
+
+// Registered tells for each of the ids whether it is a user's.
+func (s *Service) Registered(ctx context.Context, userIDs []string) ([]bool, error) {
+	if len(userIDs) > MaxBatch {
+		return nil, im.ErrArgs.With("more than %d users", MaxBatch)
+	}
+	seen := make(map[string]bool, len(userIDs))
+	for _, id := range userIDs {
+		if seen[id] {
+			return nil, im.ErrArgs.With("userID repeated")
+		}
+		seen[id] = true
+	}
+	known, err := s.known(ctx, userIDs)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]bool, len(userIDs))
+	for i, id := range userIDs {
+		_, out[i] = known[id]
+	}
+	return out, nil
+}
+
+func (s *Service) known(ctx context.Context, userIDs []string) (map[string]im.User, error) {
+	var users []im.User
+	err := s.store.Read(ctx, func(tx *store.Tx) (err error) {
+		users, err = tx.Users(userIDs)
+		return err
+	})
+	byID := make(map[string]im.User, len(users))
+	for _, u := range users {
+		byID[u.UserID] = u
+	}
+	return byID, err
+}
+
+// IDs returns a page of all user ids in order of registration, and their number.
+func (s *Service) IDs(ctx context.Context, offset, limit int) (total int64, ids []string, err error) {
+	err = s.store.Read(ctx, func(tx *store.Tx) (err error) {
+		if total, err = tx.UserCount(); err != nil {
+			return err
+		}
+		ids, err = tx.UserIDPage(offset, limit)
+		return err
+	})
+	return total, ids, err
+}
+
+// Find returns a page of the people whose id or nickname holds a text, and
+// their number. Without texts it finds everybody.
+func (s *Service) Find(ctx context.Context, idPart, nickPart string, offset, limit int) (total int64, page []im.User, err error) {
+	err = s.store.Read(ctx, func(tx *store.Tx) (err error) {
+		total, page, err = tx.FindUsers(idPart, nickPart, offset, limit)
+		return err
+	})
+	return total, page, err
+}
