@@ -46,7 +46,7 @@ func webhookConfig(c *config.Config) webhook.Config {
 	w := c.Webhooks
 	out := webhook.Config{
 		URL: w.URL, BeforeDeadline: w.BeforeDeadline, StrictActionCode: w.StrictActionCode, CommandInQuery: w.CommandInQuery,
-		MaxConcurrency: w.MaxConcurrency, Strict: c.Strict, Callbacks: make(map[string]webhook.Callback, len(w.Callbacks)),
+		MaxConcurrency: w.MaxConcurrency, Strict: c.Strict, InsecureSkipVerify: w.InsecureSkipVerify, Callbacks: make(map[string]webhook.Callback, len(w.Callbacks)),
 	}
 	for key, cb := range w.Callbacks {
 		out.Callbacks[key] = webhook.Callback{

@@ -282,6 +282,24 @@ func TestRestartAfterCrash(t *testing.T) {
 	})
 }
 
+// An embedded store belongs to one process, so nobody waits for the leases of
+// the one before.
+func TestEmbeddedStoreForgetsLeases(t *testing.T) {
+	open := storetest.SQLite(t)
+	s := open(store.Options{Recorder: recorder{}})
+	write(t, s, event("a", 0))
+	c := newClock(0)
+	if n := len(claim(t, s, c, time.Hour)); n != 1 {
+		t.Fatalf("claimed %d lanes", n)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(claim(t, open(store.Options{Recorder: recorder{}}), c, time.Hour)); n != 1 {
+		t.Errorf("%d lanes can be claimed after a restart, want 1", n)
+	}
+}
+
 func TestShutdownGivesLanesBack(t *testing.T) {
 	each(t, func(t *testing.T, open func() *store.Store, c *clock, o outbox.Options) {
 		s := open()

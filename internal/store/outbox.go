@@ -176,6 +176,22 @@ func (tx *Tx) ClaimLanes(now, lease im.Millis, owner int64, limit int) ([]Lane, 
 	return lanes, nil
 }
 
+// dropLeases gives back the lanes that a process which died had taken. Only the
+// embedded store can know: nobody else has it open.
+func (s *Store) dropLeases(ctx context.Context) error {
+	if _, embedded := s.engine.(*sqliteEngine); !embedded {
+		return nil
+	}
+	return s.Write(ctx, func(tx *Tx) error {
+		n, err := tx.exec("UPDATE outbox_lane SET due = 0, owner = 0 WHERE owner <> 0")
+		tx.outbox = n > 0
+		if err != nil {
+			return fmt.Errorf("drop outbox leases: %w", err)
+		}
+		return nil
+	})
+}
+
 // LaneEvents returns the first events of a lane, in order.
 func (tx *Tx) LaneEvents(lane string, limit int) ([]OutboxEvent, error) {
 	events, err := queryAll(tx, func(e *OutboxEvent) []any {

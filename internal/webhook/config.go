@@ -22,8 +22,9 @@ type Config struct {
 	CommandInQuery   bool // send ?command= instead of a path segment
 	MaxConcurrency   int  // before-calls in flight per callback, default 256
 	// Strict refuses private and loopback addresses too.
-	Strict    bool
-	Callbacks map[string]Callback // by key; a missing one is off
+	Strict             bool
+	InsecureSkipVerify bool                // take any TLS certificate
+	Callbacks          map[string]Callback // by key; a missing one is off
 }
 
 // Callback is one entry of webhooks.yml.

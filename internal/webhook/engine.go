@@ -94,7 +94,7 @@ func New(cfg Config, o Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{
-		client: newClient(guard{strict: cfg.Strict, listeners: o.Listeners}),
+		client: newClient(guard{strict: cfg.Strict, listeners: o.Listeners}, cfg.InsecureSkipVerify),
 		log:    o.Logger,
 		o:      o,
 		calls:  deliveryLog{rows: make(chan store.Delivery, callsBuffered)},

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/parley-im/parley/internal/im"
 )
@@ -51,8 +52,8 @@ func (a *answer) modify(m *im.Message) (changed, dropped []string, err error) {
 	replace(&o, "ex", &m.Ex)
 	changed = o.changed
 	// The answer to the sender carries the ids anyway; data.modify never does.
-	replace(&o, "clientMsgID", &m.ClientMsgID)
-	replace(&o, "serverMsgID", &m.ServerMsgID)
+	replaceID(&o, "clientMsgID", &m.ClientMsgID)
+	replaceID(&o, "serverMsgID", &m.ServerMsgID)
 	return changed, o.dropped, nil
 }
 
@@ -110,4 +111,18 @@ func replace[T comparable](o *overrides, name string, field *T) {
 		*field = v
 		o.changed = append(o.changed, name)
 	}
+}
+
+// replaceID is replace for message ids, which nobody looks at once more.
+func replaceID(o *overrides, name string, field *string) {
+	id := *field
+	replace(o, name, &id)
+	if id == *field {
+		return
+	}
+	if id == "" || len(id) > im.MaxIDLength || !utf8.ValidString(id) || strings.IndexByte(id, 0) >= 0 {
+		o.dropped = append(o.dropped, name)
+		return
+	}
+	*field = id
 }

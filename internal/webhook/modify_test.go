@@ -48,6 +48,7 @@ func TestModify(t *testing.T) {
 		{name: "wrong types are dropped", answer: `{"ex":5,"contentType":"110","options":{"a":1},"offlinePushInfo":"x","atUserIDList":"y","recvID":"r","status":1.5}`,
 			changed: []string{"recvID"}, change: func(m *im.Message) { m.RecvID = "r" },
 			dropped: "[contentType status options offlinePushInfo atUserIDList ex]"},
+		{name: "ids that are none", answer: `{"clientMsgID":"","serverMsgID":"a\u0000b"}`, dropped: "[clientMsgID serverMsgID]"},
 		{name: "message lists are ignored", answer: `{"msgDataList":[1,2]}`},
 		{name: "overrides of a handler that failed", answer: `{"actionCode":1,"nextCode":0,"ex":"x"}`, changed: []string{"ex"}, change: func(m *im.Message) { m.Ex = "x" }},
 	} {
