@@ -287,16 +287,25 @@ type DeadFilter struct {
 
 // DeadEvents lists events that were given up, newest first.
 func (tx *Tx) DeadEvents(f DeadFilter) ([]DeadEvent, error) {
-	w := where{}
-	w.equal("event_id", f.EventID)
-	w.equal("callback", f.Callback)
+	w := f.where()
 	if f.Before > 0 {
 		w.add("id < ", f.Before)
 	}
+	return tx.deadEvents(w, "id DESC", limitOr(f.Limit, 100))
+}
+
+func (f DeadFilter) where() *where {
+	w := &where{}
+	w.equal("event_id", f.EventID)
+	w.equal("callback", f.Callback)
+	return w
+}
+
+func (tx *Tx) deadEvents(w *where, order string, limit int) ([]DeadEvent, error) {
 	dead, err := queryAll(tx, func(d *DeadEvent) []any {
 		return append(append([]any{&d.ID}, d.columns()...), &d.Attempts, &d.DiedAt, &d.Reason)
 	}, "SELECT id, "+eventColumns+", attempts, died_at, reason FROM outbox_dead"+w.clause()+
-		" ORDER BY id DESC LIMIT "+w.bind(limitOr(f.Limit, 100)), w.args...)
+		" ORDER BY "+order+" LIMIT "+w.bind(limit), w.args...)
 	if err != nil {
 		return nil, fmt.Errorf("list dead events: %w", err)
 	}
@@ -310,21 +319,26 @@ func (tx *Tx) PendingEvent(eventID string) (e OutboxEvent, found bool, err error
 	return e, found, err
 }
 
-// ReplayDead puts dead events that match back into their lanes, behind what
-// waits there, and reports how many. They keep EventID and body.
+// ReplayDead puts dead events that match back into their lanes, in their old
+// order and behind what waits there, and reports how many. They keep EventID and
+// body. Those that die again meanwhile are left alone.
 func (s *Store) ReplayDead(ctx context.Context, f DeadFilter) (replayed int, err error) {
-	f.Limit = chunk
+	var last int64
+	if err := s.Read(ctx, func(tx *Tx) error {
+		_, err := tx.queryRow("SELECT coalesce(max(id), 0) FROM outbox_dead", nil, &last)
+		return err
+	}); err != nil {
+		return 0, fmt.Errorf("replay dead events: %w", err)
+	}
 	for {
 		var n int
 		err := s.Write(ctx, func(tx *Tx) error {
-			page, err := tx.DeadEvents(f)
+			w := f.where()
+			w.add("id <= ", last)
+			page, err := tx.deadEvents(w, "id", chunk)
 			if err != nil {
 				return err
 			}
-			// Oldest first within a page; pages are taken newest first only
-			// when there is more than one, and order between events that died
-			// apart was lost already.
-			slices.Reverse(page)
 			count, err := tx.replay(page)
 			n = count
 			return err

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httptrace"
 	"runtime"
 	"strings"
@@ -555,5 +556,18 @@ func BenchmarkRecord(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		_ = e.Render(im.MessageSent{Message: m, OperationID: "op"})
+	}
+}
+
+func TestCertificates(t *testing.T) {
+	server := httptest.NewTLSServer(says(approval))
+	t.Cleanup(server.Close)
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
+	for _, skip := range []bool{true, false} {
+		e := newEngine(t, Config{URL: server.URL, InsecureSkipVerify: skip, Callbacks: on(Callback{}, "beforeSendSingleMsg")}, Options{})
+		_, err := e.BeforeSend(operation(), text("hi"))
+		if skip && err != nil || !skip && (!errors.Is(err, im.ErrNetwork) || !strings.Contains(err.Error(), "TLS failed")) {
+			t.Errorf("insecureSkipVerify %v: %v", skip, err)
+		}
 	}
 }
