@@ -252,6 +252,7 @@ type postgresLog struct {
 	max     im.Seq
 	maxTime im.Millis
 	opened  bool
+	created bool // by this batch
 	changed bool
 }
 
@@ -287,6 +288,9 @@ func (b *postgresBatchState) run(batch []*writeRequest, results []error) error {
 	if err := b.insert(); err != nil {
 		return err
 	}
+	if err := b.dropUnused(); err != nil {
+		return err
+	}
 	if len(outbox) == 0 {
 		return nil
 	}
@@ -307,7 +311,7 @@ func (b *postgresBatchState) lockLogs(batch []*writeRequest) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	if err := b.readLogs(ids); err != nil {
+	if err := b.readLogs(ids, false); err != nil {
 		return err
 	}
 	if len(b.logs) == len(ids) {
@@ -316,10 +320,10 @@ func (b *postgresBatchState) lockLogs(batch []*writeRequest) error {
 	if _, err := b.tx.exec(`INSERT INTO log (conversation_id) SELECT c FROM unnest($1::text[]) AS t (c) ON CONFLICT DO NOTHING`, ids); err != nil {
 		return fmt.Errorf("create logs: %w", err)
 	}
-	return b.readLogs(ids)
+	return b.readLogs(ids, true)
 }
 
-func (b *postgresBatchState) readLogs(ids []string) error {
+func (b *postgresBatchState) readLogs(ids []string, created bool) error {
 	type row struct {
 		conversationID im.ConversationID
 		log            postgresLog
@@ -331,7 +335,10 @@ func (b *postgresBatchState) readLogs(ids []string) error {
 		return fmt.Errorf("lock logs: %w", err)
 	}
 	for _, r := range rows {
-		b.logs[r.conversationID] = &r.log
+		if b.logs[r.conversationID] == nil {
+			r.log.created = created
+			b.logs[r.conversationID] = &r.log
+		}
 	}
 	return nil
 }
@@ -472,6 +479,21 @@ func (b *postgresBatchState) insert() error {
 		return err
 	}
 	return b.advanceReads(reads)
+}
+
+// dropUnused removes the logs that were created for messages that were refused.
+func (b *postgresBatchState) dropUnused() error {
+	var ids []int64
+	for _, l := range b.logs {
+		if l.created && !l.changed {
+			ids = append(ids, l.id)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err := b.tx.exec(`DELETE FROM log WHERE id = ANY($1) AND max_seq = 0`, ids)
+	return err
 }
 
 func (b *postgresBatchState) updateLogs() error {
