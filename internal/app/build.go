@@ -5,19 +5,37 @@ import (
 
 	"github.com/parley-im/parley/internal/api"
 	"github.com/parley-im/parley/internal/config"
+	"github.com/parley-im/parley/internal/conversation"
 	"github.com/parley-im/parley/internal/gateway"
+	"github.com/parley-im/parley/internal/group"
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/message"
 	"github.com/parley-im/parley/internal/presence"
+	"github.com/parley-im/parley/internal/relation"
+	"github.com/parley-im/parley/internal/user"
 	"github.com/parley-im/parley/internal/webhook"
 )
 
-// services builds what the API calls.
+// services builds the nouns that the API calls, and makes sure that the
+// administrators exist.
 func services(ctx context.Context, s *server, messages *message.Service, o online) (api.Options, error) {
 	c := s.options.Config
+	users := user.New(s.store, messages, s.log)
+	admins := make([]im.User, len(c.Share.Admins))
+	for i, a := range c.Share.Admins {
+		admins[i] = im.User{UserID: a.UserID, Nickname: a.Nickname}
+	}
+	if err := users.EnsureAdmins(ctx, admins); err != nil {
+		return api.Options{}, err
+	}
 	return api.Options{
-		Auth:   s.auth,
-		Online: o,
+		Auth:          s.auth,
+		Users:         users,
+		Relations:     relation.New(s.store),
+		Groups:        group.New(s.store),
+		Conversations: conversation.New(s.store, messages, s.log),
+		Messages:      messages,
+		Online:        o,
 		Kick: func(ctx context.Context, userID string, p im.Platform) {
 			o.hub.Kick(ctx, userID, []im.Platform{p}, "")
 		},

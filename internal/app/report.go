@@ -37,7 +37,7 @@ func (s *server) report(apiL, wsL []net.Listener, took time.Duration) {
 	}
 	if o.Report != nil {
 		o.Report.Listen = []string{"API " + addresses("", apiL), "WebSocket " + addresses("", wsL)} // the command line may have changed them
-		_, _ = o.Report.WriteTo(o.Stdout) // a closed stdout is no reason not to serve
+		_, _ = o.Report.WriteTo(o.Stdout)                                                           // a closed stdout is no reason not to serve
 	}
 }
 
