@@ -1,0 +1,230 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/parley-im/parley/internal/api"
+	"github.com/parley-im/parley/internal/auth"
+	"github.com/parley-im/parley/internal/conversation"
+	"github.com/parley-im/parley/internal/group"
+	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/message"
+	"github.com/parley-im/parley/internal/relation"
+	"github.com/parley-im/parley/internal/store"
+	"github.com/parley-im/parley/internal/store/storetest"
+	"github.com/parley-im/parley/internal/user"
+	"github.com/parley-im/parley/internal/wire"
+
+	"log/slog"
+)
+
+func TestMain(m *testing.M) { storetest.Main(m) }
+
+const (
+	secret  = "openIM123"
+	adminID = "imAdmin"
+	maxBody = 1 << 20
+)
+
+// node is the API on a store of its own, with everything below it real except
+// the connections.
+type node struct {
+	t        *testing.T
+	url      string
+	store    *store.Store
+	messages *message.Service
+	auth     *auth.Service
+	out      *recorder
+	online   *presence
+	tokens   map[string]string
+}
+
+// recorder keeps what would go to connected devices.
+type recorder struct {
+	mu   sync.Mutex
+	sent []delivery
+}
+
+type delivery struct {
+	contentType im.ContentType
+	from        string
+	to          []string
+}
+
+// Deliver implements message.Deliverer.
+func (r *recorder) Deliver(m *im.Message, recipients []string, _ string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sent = append(r.sent, delivery{m.ContentType, m.SendID, slices.Sorted(slices.Values(recipients))})
+}
+
+// take returns what was delivered since the last call.
+func (r *recorder) take() []delivery {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	sent := r.sent
+	r.sent = nil
+	return sent
+}
+
+// presence is who the tests say is online, and who was kicked.
+type presence struct {
+	mu       sync.Mutex
+	sessions map[string][]api.OnlineSession
+	kicked   []string
+}
+
+func (p *presence) Platforms(userID string) []im.Platform {
+	var out []im.Platform
+	for _, s := range p.Sessions(userID) {
+		if !slices.Contains(out, s.Platform) {
+			out = append(out, s.Platform)
+		}
+	}
+	return out
+}
+
+func (p *presence) Sessions(userID string) []api.OnlineSession {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sessions[userID]
+}
+
+func (p *presence) kick(_ context.Context, userID string, on im.Platform) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.kicked = append(p.kicked, userID+"/"+on.String())
+}
+
+// start returns a node with the given users registered.
+func start(t *testing.T, open storetest.Open, userIDs ...string) *node {
+	t.Helper()
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	s := open(store.Options{})
+	n := &node{
+		t: t, store: s, out: &recorder{}, online: &presence{sessions: map[string][]api.OnlineSession{}}, tokens: map[string]string{},
+	}
+	n.auth = auth.New(s, auth.Options{Secret: []byte(secret), Expire: 90 * 24 * time.Hour, Admins: []string{adminID}, Policy: auth.PolicyPerPlatform})
+	n.messages = message.New(s, nil, n.out, wire.Notices{}, message.Options{IsAdmin: n.auth.IsAdmin, Logger: log})
+	users := user.New(s, n.messages, log)
+	if err := users.EnsureAdmins(t.Context(), []im.User{{UserID: adminID, Nickname: "superAdmin"}}); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(api.New(api.Options{
+		Auth: n.auth, Users: users, Relations: relation.New(s), Groups: group.New(s),
+		Conversations: conversation.New(s, n.messages, log), Messages: n.messages,
+		Online: n.online, Kick: n.online.kick, MaxBody: maxBody, Logger: log,
+	}))
+	t.Cleanup(server.Close)
+	n.url = server.URL
+	n.register(userIDs...)
+	return n
+}
+
+// register adds users as the recorded traces had them.
+func (n *node) register(userIDs ...string) {
+	n.t.Helper()
+	var list []map[string]any
+	for _, id := range userIDs {
+		list = append(list, map[string]any{"userID": id, "nickname": "nick " + id, "faceURL": "http://face/" + id + ".png", "ex": "ex-" + id})
+	}
+	if list != nil {
+		n.must(n.post(adminID, "/user/user_register", map[string]any{"users": list}))
+	}
+}
+
+// token returns a token of a user, of platform Android for ordinary ones.
+func (n *node) token(userID string) string {
+	n.t.Helper()
+	if n.tokens[userID] == "" {
+		var err error
+		var token string
+		if userID == adminID {
+			token, _, err = n.auth.AdminToken(n.t.Context(), secret, adminID)
+		} else {
+			token, _, err = n.auth.UserToken(n.t.Context(), userID, im.PlatformAndroid)
+		}
+		if err != nil {
+			n.t.Fatalf("token of %s: %v", userID, err)
+		}
+		n.tokens[userID] = token
+	}
+	return n.tokens[userID]
+}
+
+// answer is what came back from a call.
+type answer struct {
+	status int
+	header http.Header
+	raw    []byte
+
+	ErrCode int             `json:"errCode"`
+	ErrMsg  string          `json:"errMsg"`
+	ErrDlt  string          `json:"errDlt"`
+	Data    json.RawMessage `json:"data"`
+}
+
+// into decodes the data.
+func into[T any](t *testing.T, a answer) T {
+	t.Helper()
+	var v T
+	if err := json.Unmarshal(a.Data, &v); err != nil {
+		t.Fatalf("data %s: %v", a.Data, err)
+	}
+	return v
+}
+
+func (n *node) must(a answer) answer {
+	n.t.Helper()
+	if a.ErrCode != 0 || a.status != http.StatusOK {
+		n.t.Fatalf("status %d, errCode %d %s %s", a.status, a.ErrCode, a.ErrMsg, a.ErrDlt)
+	}
+	return a
+}
+
+var operations atomic.Int64
+
+// post calls a path as a user with a JSON body.
+func (n *node) post(as, path string, body any) answer {
+	n.t.Helper()
+	raw, err := json.Marshal(body)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return n.do(http.MethodPost, path, raw, map[string]string{"token": n.token(as)})
+}
+
+// do makes a raw call; the operationID is made up unless headers give one.
+func (n *node) do(method, path string, body []byte, headers map[string]string) answer {
+	n.t.Helper()
+	req, err := http.NewRequestWithContext(n.t.Context(), method, n.url+path, bytes.NewReader(body))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	req.Header.Set("operationID", fmt.Sprintf("op-%d", operations.Add(1)))
+	for k, v := range headers {
+		req.Header.Set(k, v)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	a := answer{status: resp.StatusCode, header: resp.Header}
+	if a.raw, err = io.ReadAll(resp.Body); err != nil {
+		n.t.Fatal(err)
+	}
+	_ = json.Unmarshal(a.raw, &a) // some answers are plain text
+	return a
+}
