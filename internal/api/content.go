@@ -169,15 +169,17 @@ func (s shape) check(path string, object map[string]any) error {
 	return nil
 }
 
-// lookUp finds a field by name, preferring the exact spelling.
+// lookUp finds a field by name: the exact spelling, or the first of those that
+// differ in case only, so that every look finds the same.
 func lookUp(object map[string]any, name string) any {
 	if v, ok := object[name]; ok {
 		return v
 	}
-	for k, v := range object {
-		if strings.EqualFold(k, name) {
-			return v
+	found := ""
+	for k := range object {
+		if strings.EqualFold(k, name) && (found == "" || k < found) {
+			found = k
 		}
 	}
-	return nil
+	return object[found]
 }
