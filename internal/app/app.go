@@ -165,6 +165,9 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 	run := func(h *http.Server, listeners ...net.Listener) {
 		for _, l := range listeners {
 			edges.Go(func() error {
+				if h == sockets {
+					l = gateway.CorkListener(l)
+				}
 				if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 					return fmt.Errorf("serve %s: %w", l.Addr(), err)
 				}

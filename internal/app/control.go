@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -82,6 +83,10 @@ func (s *server) controlHandler() http.Handler {
 		n, err := s.store.ReplayDead(ctx, store.DeadFilter{EventID: r.FormValue("event"), Callback: r.FormValue("callback")})
 		return map[string]int{"replayed": n}, err
 	}))
+	// Profiles: curl --unix-socket control.sock http://control/debug/pprof/profile
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	return mux
 }
 

@@ -197,9 +197,13 @@ func (c *conn) flush() {
 	}
 }
 
-func (c *conn) write(batch []frame) error {
+func (c *conn) write(batch []frame) (err error) {
 	if err := c.ws.SetWriteDeadline(time.Now().Add(writeWait)); err != nil {
 		return err
+	}
+	if corked, ok := c.ws.NetConn().(*corkConn); ok && len(batch) > 1 {
+		corked.cork()
+		defer func() { err = errors.Join(err, corked.uncork()) }()
 	}
 	for i := 0; i < len(batch); {
 		f, n := merge(batch[i:])

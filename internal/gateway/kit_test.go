@@ -65,7 +65,9 @@ func start(t *testing.T, settings ...setting) *node {
 	n.messages = message.New(s, h, delivery.New(n.hub), wire.Notices{}, message.Options{IsAdmin: n.auth.IsAdmin, Logger: log})
 	o.Auth, o.Messages = n.auth, n.messages
 	n.server = gateway.New(o)
-	web := httptest.NewServer(n.server)
+	web := httptest.NewUnstartedServer(n.server)
+	web.Listener = gateway.CorkListener(web.Listener)
+	web.Start()
 	n.url = "ws" + strings.TrimPrefix(web.URL, "http")
 	t.Cleanup(func() {
 		web.Close()
