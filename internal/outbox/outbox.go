@@ -46,7 +46,7 @@ type Result struct {
 
 // Options of an Outbox.
 type Options struct {
-	Workers  int           // lanes in work at a time, default 128
+	Workers  int           // lanes in work at a time, default 256
 	Prefetch int           // events of a lane read at a time, default 20
 	Lease    time.Duration // default 60 s; at least twice the longest attempt
 	Drain    time.Duration // how long attempts may go on at shutdown, default 5 s
@@ -81,7 +81,7 @@ const (
 // New returns an Outbox that hands the store's events to handler.
 func New(s *store.Store, o Options, handler Handler) *Outbox {
 	if o.Workers <= 0 {
-		o.Workers = 128
+		o.Workers = 256
 	}
 	if o.Prefetch <= 0 {
 		o.Prefetch = 20

@@ -122,7 +122,7 @@ func newPlan(cfg Config) (*plan, error) {
 			Callback:       desc,
 			timeout:        c.Timeout,
 			failedContinue: c.FailedContinue,
-			filter:         newFilter(c),
+			filter:         newFilter(c, desc.Filters),
 			limit:          newLimiter(cfg.MaxConcurrency),
 		}
 		if c.Command != "" {

@@ -1,6 +1,9 @@
 package webhook
 
-import "github.com/parley-im/parley/internal/im"
+import (
+	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/webhook/registry"
+)
 
 // filter is the three options that choose messages. They are looked at in this
 // order: attentionIds, server types, allowedTypes, deniedTypes.
@@ -9,9 +12,13 @@ type filter struct {
 	allowed, denied []TypeRange         // allowed empty: every user type
 }
 
-func newFilter(c Callback) filter {
-	f := filter{allowed: c.AllowedTypes, denied: c.DeniedTypes}
-	if len(c.AttentionIDs) > 0 {
+// newFilter takes the options that the kind of callback obeys.
+func newFilter(c Callback, obeys registry.Filters) filter {
+	var f filter
+	if obeys.Types {
+		f.allowed, f.denied = c.AllowedTypes, c.DeniedTypes
+	}
+	if obeys.Attention && len(c.AttentionIDs) > 0 {
 		f.attention = make(map[string]struct{}, len(c.AttentionIDs))
 		for _, id := range c.AttentionIDs {
 			f.attention[id] = struct{}{}

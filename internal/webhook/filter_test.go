@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/webhook/registry"
 )
 
 func TestFilter(t *testing.T) {
@@ -47,10 +48,19 @@ func TestFilter(t *testing.T) {
 		{"attention and type", Callback{AttentionIDs: []string{"b"}, DeniedTypes: one(101)}, single("a", "b", 101), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := newFilter(c.option)
+			f := newFilter(c.option, registry.Filters{Types: true, Attention: true})
 			if got := f.admits(c.m); got != c.want {
 				t.Errorf("admits: %v, want %v", got, c.want)
 			}
 		})
+	}
+}
+
+// attentionIds on a callback that does not obey them chooses nothing.
+func TestFilterObeysTheRegistry(t *testing.T) {
+	e := newEngine(t, Config{URL: "http://127.0.0.1:9", Callbacks: on(Callback{AttentionIDs: []string{"x"}}, "beforeSendSingleMsg", "afterSendSingleMsg")}, Options{})
+	p := e.plan.Load()
+	if m := text("hi"); !p.beforeSendSingle.filter.admits(m) || p.afterSendSingle.filter.admits(m) {
+		t.Error("attentionIds choose for before-calls, or do not for after-events")
 	}
 }

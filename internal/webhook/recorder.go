@@ -39,37 +39,45 @@ func (e *Engine) Render(event im.Event) []store.OutboxEvent {
 }
 
 func (e *Engine) messageSent(p *plan, m *im.Message, operationID string) []store.OutboxEvent {
-	var cb *callback
+	var sent *callback
 	switch m.SessionType {
 	case im.SingleChat:
-		cb = p.afterSendSingle
+		sent = p.afterSendSingle
 	case im.GroupChat:
-		cb = p.afterSendGroup
+		sent = p.afterSendGroup
 	}
-	var rows []store.OutboxEvent
-	if cb != nil && cb.filter.admits(m) {
-		rows = append(rows, e.messageEvent(cb, m, operationID, renderMessage(m, cb, operationID)))
+	if sent != nil && !sent.filter.admits(m) {
+		sent = nil
 	}
-	if cb := p.afterSave; cb != nil && m.Seq > 0 && cb.filter.admits(m) {
-		saved := m
-		if m.Status == im.StatusSending {
-			sent := *m
-			sent.Status = im.StatusSent
-			saved = &sent
-		}
-		rows = append(rows, e.messageEvent(cb, m, operationID, renderAddressed(saved, cb, operationID)))
+	saved := p.afterSave
+	if saved != nil && (m.Seq == 0 || !saved.filter.admits(m)) {
+		saved = nil
 	}
-	return rows
-}
-
-func (e *Engine) messageEvent(cb *callback, m *im.Message, operationID string, body []byte) store.OutboxEvent {
+	if sent == nil && saved == nil {
+		return nil
+	}
 	conversation := m.ConversationID
 	if conversation == "" {
-		conversation = m.LogID()
+		conversation = m.LogID() // not stored
 	}
-	row := e.event(cb, string(conversation), operationID, body)
-	row.ClientMsgID, row.ServerMsgID, row.Query = m.ClientMsgID, m.ServerMsgID, keyQuery(m)
-	return row
+	key := keyQuery(m)
+	rows := make([]store.OutboxEvent, 0, 2)
+	add := func(cb *callback, body []byte) {
+		row := e.event(cb, string(conversation), operationID, body)
+		row.ClientMsgID, row.ServerMsgID, row.Query = m.ClientMsgID, m.ServerMsgID, key
+		rows = append(rows, row)
+	}
+	if sent != nil {
+		add(sent, renderMessage(m, sent, operationID))
+	}
+	if saved != nil {
+		copied := *m
+		if copied.Status == im.StatusSending {
+			copied.Status = im.StatusSent
+		}
+		add(saved, renderAddressed(&copied, saved, operationID))
+	}
+	return rows
 }
 
 func (e *Engine) sessionEnded(cb *callback, s im.Session, at im.Millis, operationID string) []store.OutboxEvent {
