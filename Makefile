@@ -1,0 +1,37 @@
+# Short names for what one does here; `make` alone builds.
+
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULN   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+FUZZTIME ?= 2m
+
+.PHONY: build run test check lint vuln fuzz bench chaos gen
+
+build: ## bin/parley
+	go build -o bin/parley ./cmd/parley
+
+run: ## a node with its data in ./parley-data
+	go run ./cmd/parley serve
+
+test: ## everything, as in CI
+	scripts/test.sh
+
+check: lint test
+
+lint: ## the fast checks of CI, then golangci-lint (its first run compiles it)
+	scripts/test.sh build lint
+	go run $(GOLANGCI) run ./...
+
+vuln: ## needs the vulnerability database of the Go project
+	go run $(GOVULN) ./...
+
+fuzz: ## every fuzz target for FUZZTIME
+	FUZZTIME=$(FUZZTIME) scripts/test.sh fuzz
+
+bench: ## the table of docs/performance.md
+	scripts/bench.sh
+
+chaos: ## 500 rounds of killing a server under load
+	PARLEY_CHAOS_ROUNDS=500 go test -count=1 -timeout=0 -v -run=Crash ./test/...
+
+gen: ## what is generated from the code
+	go generate ./...
