@@ -122,6 +122,7 @@ var (
 
 // run starts an outbox; the function returned stops it and waits for its end.
 func run(t testing.TB, s *store.Store, o outbox.Options, h outbox.Handler) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- outbox.New(s, o, h).Run(ctx) }()

@@ -180,7 +180,7 @@ func (o *Outbox) claimLoop(ctx context.Context, busy chan struct{}, start func(s
 
 func (o *Outbox) claim(ctx context.Context, limit int, busy chan struct{}, start func(store.Lane, []store.OutboxEvent)) (int, error) {
 	now := o.o.Clock.Now()
-	owner := 1 + rand.Int64N(1<<62)
+	owner := 1 + rand.Int64N(1<<62) //nolint:gosec // it only has to differ
 	var lanes []store.Lane
 	err := o.store.Write(ctx, func(tx *store.Tx) error {
 		taken, err := tx.ClaimLanes(im.MillisOf(now), im.MillisOf(now.Add(o.o.Lease)), owner, limit)

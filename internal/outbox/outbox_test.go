@@ -16,6 +16,7 @@ import (
 
 // each runs f on both engines, with a clock that passes pauses up to 20 h.
 func each(t *testing.T, f func(t *testing.T, open func() *store.Store, c *clock, o outbox.Options)) {
+	t.Helper()
 	storetest.Each(t, func(t *testing.T, open storetest.Open) {
 		c := newClock(20 * time.Hour)
 		reopen := func() *store.Store { return open(store.Options{Recorder: recorder{}, Now: c.Now}) }

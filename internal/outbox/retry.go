@@ -40,7 +40,7 @@ func (r Retry) pause(attempts int) time.Duration {
 		}
 	}
 	if quarter := int64(d / 4); quarter > 0 {
-		d -= time.Duration(rand.Int64N(quarter))
+		d -= time.Duration(rand.Int64N(quarter)) //nolint:gosec // nobody gains by guessing it
 	}
 	return d
 }

@@ -35,6 +35,8 @@ func (e *Engine) BeforeSend(ctx context.Context, m *im.Message) (asked bool, err
 		}
 	case im.GroupChat:
 		cb = p.beforeSendGroup
+	default: // nobody is asked about notices of accounts
+		return false, nil
 	}
 	if cb == nil || !cb.filter.admits(m) {
 		return false, nil
@@ -126,20 +128,7 @@ func (e *Engine) report(ctx context.Context, cb *callback, m *im.Message, resp r
 	}
 	e.record(ctx, row)
 
-	level, message := slog.LevelInfo, "webhook success"
-	switch {
-	case d.outcome == outcomeFailedContinue:
-		level, message = slog.LevelWarn, "webhook failed, going on without it"
-	case d.outcome == outcomeFailedRefuse:
-		level, message = slog.LevelWarn, "webhook failed, operation refused"
-	case d.outcome == outcomeReject && d.reason == "":
-		message = "webhook refused the operation"
-	case d.outcome == outcomeReject:
-		level, message = slog.LevelWarn, "webhook refused the operation in an odd way"
-	case d.reason != "":
-		level, message = slog.LevelWarn, "webhook went on although the handler says it failed"
-	}
-	e.logCall(ctx, level, message, cb, row)
+	e.logCall(ctx, cb, row)
 	if d.outcome == outcomeReject && logsOut(d.refusal.Code) {
 		e.log.WarnContext(ctx, "webhook refuses with a code that makes clients log out",
 			slog.String("callback", cb.Key), slog.Int("err_code", d.refusal.Code))
@@ -150,9 +139,13 @@ func (e *Engine) report(ctx context.Context, cb *callback, m *im.Message, resp r
 	}
 }
 
-// logCall writes one line about one call. Answers are shown only when something
-// is wrong; requests never.
-func (e *Engine) logCall(ctx context.Context, level slog.Level, message string, cb *callback, row store.Delivery) {
+// logCall writes one line about one call: a warning if something was not as it
+// should be. Answers are shown only then; requests never.
+func (e *Engine) logCall(ctx context.Context, cb *callback, row store.Delivery) {
+	level := slog.LevelInfo
+	if row.Reason != "" {
+		level = slog.LevelWarn
+	}
 	if !e.log.Enabled(ctx, level) {
 		return
 	}
@@ -180,5 +173,12 @@ func (e *Engine) logCall(ctx context.Context, level slog.Level, message string, 
 	if level >= slog.LevelWarn && len(row.Answer) > 0 {
 		attrs = append(attrs, slog.String("answer", short(string(row.Answer), store.AnswerKept)))
 	}
-	e.log.LogAttrs(ctx, level, message, attrs...)
+	switch row.Outcome {
+	case outcomeApprove, outcomeDelivered:
+		e.log.LogAttrs(ctx, level, "webhook success", attrs...)
+	case outcomeReject:
+		e.log.LogAttrs(ctx, level, "webhook refused the operation", attrs...)
+	default:
+		e.log.LogAttrs(ctx, level, "webhook failed", attrs...)
+	}
 }

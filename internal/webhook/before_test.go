@@ -380,7 +380,7 @@ func TestDeadPooledConnection(t *testing.T) {
 // A call that reached the handler is never made twice, even on a reused
 // connection that breaks.
 func TestNoSecondCallAfterBytesWereWritten(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -430,7 +430,7 @@ func TestBeforeLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"level=WARN", "webhook failed, going on without it", "callback=beforeSendSingleMsg", "url=" + h.URL + "/callbackBeforeSendSingleMsgCommand",
+		"level=WARN", "webhook failed", "callback=beforeSendSingleMsg", "url=" + h.URL + "/callbackBeforeSendSingleMsgCommand",
 		"outcome=failed_continue", "after top-level value", "Callback done", "status=200",
 	} {
 		if !strings.Contains(log.String(), want) {

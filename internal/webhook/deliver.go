@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -67,11 +66,7 @@ func (e *Engine) Deliver(ctx context.Context, ev *store.OutboxEvent, attempt int
 		res.Verdict = outbox.Dead
 	}
 	res.Reason = row.Reason
-	if res.Verdict == outbox.Delivered {
-		e.logCall(ctx, slog.LevelInfo, "webhook success", cb, row)
-	} else {
-		e.logCall(ctx, slog.LevelWarn, "webhook failed", cb, row)
-	}
+	e.logCall(ctx, cb, row)
 	return res
 }
 

@@ -36,6 +36,7 @@ type call struct {
 
 // serve starts a business server; answer gets requests whose body was read.
 func serve(t testing.TB, answer http.HandlerFunc) *handler {
+	t.Helper()
 	h := &handler{answer: answer}
 	h.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)

@@ -45,6 +45,7 @@ func (e *Engine) messageSent(p *plan, m *im.Message, operationID string) []store
 		sent = p.afterSendSingle
 	case im.GroupChat:
 		sent = p.afterSendGroup
+	default: // notices of accounts are only reported as saved
 	}
 	if sent != nil && !sent.filter.admits(m) {
 		sent = nil

@@ -113,6 +113,7 @@ func TestGoldenBodies(t *testing.T) {
 
 // concrete puts values in the place of a recording's placeholders.
 func concrete(t *testing.T, body map[string]any) map[string]any {
+	t.Helper()
 	out := map[string]any{}
 	for k, v := range body {
 		switch v := v.(type) {
