@@ -178,6 +178,10 @@ func (e *Engine) logCall(ctx context.Context, cb *callback, row store.Delivery) 
 		e.log.LogAttrs(ctx, level, "webhook success", attrs...)
 	case outcomeReject:
 		e.log.LogAttrs(ctx, level, "webhook refused the operation", attrs...)
+	case outcomeFailedContinue:
+		e.log.LogAttrs(ctx, level, "webhook failed, going on without it", attrs...)
+	case outcomeFailedRefuse:
+		e.log.LogAttrs(ctx, level, "webhook failed, operation refused", attrs...)
 	default:
 		e.log.LogAttrs(ctx, level, "webhook failed", attrs...)
 	}

@@ -430,7 +430,7 @@ func TestBeforeLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"level=WARN", "webhook failed", "callback=beforeSendSingleMsg", "url=" + h.URL + "/callbackBeforeSendSingleMsgCommand",
+		"level=WARN", "webhook failed, going on without it", "callback=beforeSendSingleMsg", "url=" + h.URL + "/callbackBeforeSendSingleMsgCommand",
 		"outcome=failed_continue", "after top-level value", "Callback done", "status=200",
 	} {
 		if !strings.Contains(log.String(), want) {
