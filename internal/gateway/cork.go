@@ -3,6 +3,7 @@ package gateway
 import (
 	"net"
 	"sync"
+	"time"
 )
 
 // CorkListener makes the connections it accepts able to hold back small writes,
@@ -49,6 +50,14 @@ func (c *corkConn) Write(b []byte) (int, error) {
 	}
 	*c.held = append(*c.held, b...)
 	return len(b), nil
+}
+
+// SetWriteDeadline implements net.Conn. It waits for a write under way, or the
+// short patience of a heartbeat would become that of a batch of frames.
+func (c *corkConn) SetWriteDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.Conn.SetWriteDeadline(t)
 }
 
 // cork holds back what is written until uncork.
