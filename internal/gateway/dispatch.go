@@ -75,10 +75,9 @@ func (c *conn) reply(r *request, data []byte, err error) *reply {
 		c.server.log.Error("request failed", "identifier", r.identifier, "operation_id", r.operationID, "user_id", c.session.UserID, "error", err)
 		known = im.ErrInternal
 	}
+	// The envelope has no field for the detail, and OpenIM leaves it out: clients
+	// show or compare the message as the business server gave it.
 	out.ErrCode, out.ErrMsg = int32(known.Code), known.Msg
-	if known.Detail != "" {
-		out.ErrMsg += ": " + known.Detail // the envelope has no field for the detail
-	}
 	return out
 }
 
