@@ -176,6 +176,23 @@ func (c *child) token(t *testing.T, userID string, platformID int) string {
 	return got.Token
 }
 
+// anotherToken is a token that differs from old. Tokens made for a user and
+// platform within one second are the same, as OpenIM's are; and a session with
+// the same token is not another session, it kicks nobody.
+func (c *child) anotherToken(t *testing.T, userID string, platformID int, old string) string {
+	t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for range 200 {
+		if got := c.token(t, userID, platformID); got != old {
+			return got
+		}
+		<-tick.C
+	}
+	t.Fatalf("%s keeps getting the same token", userID)
+	return ""
+}
+
 // lockedBuffer collects what a process writes while others read it.
 type lockedBuffer struct {
 	mu  sync.Mutex

@@ -333,6 +333,8 @@ func TestJSONClient(t *testing.T) {
 	})
 
 	t.Run("kick", func(t *testing.T) {
+		alice.t = t
+		c.anotherToken(t, "alice", platformMiniWeb, alice.token)
 		connectJSON(t, c, "alice", platformMiniWeb)
 		if kick := alice.read(); kick.ReqIdentifier != pushKick || kick.MsgIncr != "" || kick.ErrCode != 0 {
 			t.Errorf("the older session was sent %+v, want a kick", kick)

@@ -124,5 +124,21 @@ func (s *Server) UserToken(userID string, platformID int) (string, error) {
 	return got.Token, err
 }
 
+// AnotherToken is UserToken that insists on a token other than old. Tokens made
+// for a user and platform within one second are the same, as OpenIM's are; and a
+// session with the same token is not another session, it kicks nobody.
+func (s *Server) AnotherToken(userID string, platformID int, old string) (string, error) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for range 200 {
+		got, err := s.UserToken(userID, platformID)
+		if err != nil || got != old {
+			return got, err
+		}
+		<-tick.C
+	}
+	return "", fmt.Errorf("%s keeps getting the same token", userID)
+}
+
 // UserID makes an id no other test uses: tests share a server.
 func UserID(name string) string { return name + strings.ToLower(rand.Text()[:10]) }

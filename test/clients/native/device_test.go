@@ -39,6 +39,7 @@ type device struct {
 	dir      string
 	mgr      *open_im_sdk.LoginMgr
 	journal  *journal
+	token    string
 	off      bool // logged out, or cut off by the server
 }
 
@@ -61,6 +62,16 @@ func (d *device) login() *device {
 	return d
 }
 
+// instead logs in on a second installation of the same platform, which ends the
+// session of the first.
+func (d *device) instead() *device {
+	d.t.Helper()
+	if _, err := d.server.AnotherToken(d.userID, d.platform, d.token); err != nil {
+		d.t.Fatal(err)
+	}
+	return install(d.t, d.server, d.userID, d.platform).login()
+}
+
 // in is the same device for a subtest, whose failures are its own.
 func (d *device) in(t *testing.T) *device {
 	same := *d
@@ -71,6 +82,7 @@ func (d *device) in(t *testing.T) *device {
 // loginWith connects with any token and waits for nothing.
 func (d *device) loginWith(token string) {
 	d.t.Helper()
+	d.token = token
 	d.journal = newJournal()
 	d.mgr = open_im_sdk.NewLoginMgr()
 	d.off = false

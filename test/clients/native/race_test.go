@@ -43,7 +43,7 @@ func TestRaceSmoke(t *testing.T) {
 	}
 	b.login()
 	b.received(last)
-	second := install(t, server, a.userID, ios).login()
+	second := a.instead()
 	a.cutOff("OnKickedOffline")
 	second.awaitHistory(conversationID, b.settled(conversationID, 2*each+5))
 	for _, d := range []*device{second, desk, b} {

@@ -65,6 +65,9 @@ func TestTwoBrowsers(t *testing.T) {
 
 	t.Run("in a browser that was never used", func(t *testing.T) {
 		// The second session on the same platform ends the first one.
+		if _, err := shared.AnotherToken(b.userID, platformWeb, b.token); err != nil {
+			t.Fatal(err)
+		}
 		fresh := open(t, shared, b.userID)
 		fresh.login()
 		fresh.awaitHistory(conversationID, said)

@@ -27,6 +27,7 @@ type page struct {
 	ctx    context.Context
 	server *harness.Server
 	userID string
+	token  string
 
 	mu     sync.Mutex
 	errors []string // uncaught in the page
@@ -129,6 +130,7 @@ func (p *page) login() (reinstalled bool) {
 
 func (p *page) loginWith(token string) {
 	p.t.Helper()
+	p.token = token
 	eval[chromedp.Void](p, `im.login(%s)`, map[string]any{
 		"userID": p.userID, "token": token, "platformID": platformWeb,
 		"apiAddr": p.server.API, "wsAddr": p.server.WS, "logLevel": 1, "isLogStandardOutput": false,
