@@ -1,0 +1,191 @@
+package chaos
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/parley-im/parley/internal/store"
+)
+
+// campaign is a number of crashes of one server and the peace after them.
+type campaign struct {
+	binary      string
+	postgresURL string // "" for the embedded database
+	seed        uint64
+	rounds      int
+	wanted      kind // the fault looked for; "" for any
+}
+
+// run returns what the server did wrong.
+func (k campaign) run(t *testing.T) []fault {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(k.seed, 1<<32))
+	r := newRecord(k.wanted)
+	h := startHandler(t, r, rand.New(rand.NewPCG(k.seed, 1<<33)))
+	n := node{binary: k.binary, config: configure(t, h.url, k.postgresURL), data: t.TempDir()}
+	clients := newClients(r, seed(t, store.Options{Dir: n.data, PostgresURL: k.postgresURL}), k.seed)
+	for round := 1; round <= k.rounds && !r.hasEnough(); round++ {
+		r.begin(round)
+		k.crash(t, n, r, clients, chooseMoment(rng))
+	}
+	r.begin(k.rounds + 1)
+	if k.wanted == "" || !r.hasEnough() {
+		k.settle(t, n, r, clients)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t.Logf("seed %d: %d rounds, %d sends, %d messages, %d events", k.seed, r.round-1, len(r.sends), len(r.places), len(r.events))
+	return r.faults
+}
+
+// instant is when the server dies: when something has happened so often.
+type instant struct {
+	moment moment
+	count  int
+}
+
+// mostEvents bounds how long a life lasts.
+const mostEvents = 300
+
+func chooseMoment(rng *rand.Rand) instant {
+	at := instant{moment(rng.IntN(int(moments))), 1 + rng.IntN(mostEvents)}
+	if at.moment == momentConnected {
+		at.count = 1 + rng.IntN(len(devices))
+	}
+	return at
+}
+
+// crash starts the server, puts load on it and kills it.
+func (k campaign) crash(t *testing.T, n node, r *record, clients []*client, at instant) {
+	t.Helper()
+	s := n.start(t)
+	var running sync.WaitGroup
+	for _, c := range clients {
+		running.Go(func() {
+			err := c.live(t, s)
+			if !s.killed.Load() {
+				r.fault(badProtocol, nil, "client %d lost a server that was not killed: %v\n%s", c.index, err, &s.output)
+			}
+		})
+	}
+	if !r.await(patience, func() bool { return r.counts[at.moment] >= at.count || r.enough() }) {
+		r.fault(badProtocol, nil, "the server does too little: %v of %v\n%s", r.counts, at, &s.output)
+	}
+	s.kill()
+	running.Wait()
+}
+
+// live connects and works until the connection ends.
+func (c *client) live(t *testing.T, s *server) error {
+	session, err := c.connect(t.Context(), s.WS)
+	if err != nil {
+		return err
+	}
+	defer session.close()
+	return session.work()
+}
+
+// settle lets everything come to rest and checks what is left.
+func (k campaign) settle(t *testing.T, n node, r *record, clients []*client) {
+	t.Helper()
+	s := n.start(t)
+	sessions := make([]*session, len(clients))
+	var running sync.WaitGroup
+	problems := make([]error, len(clients))
+	for i, c := range clients {
+		running.Go(func() {
+			session, err := c.connect(t.Context(), s.WS)
+			if err != nil {
+				problems[i] = err
+				return
+			}
+			sessions[i] = session
+			problems[i] = session.finish()
+		})
+	}
+	running.Wait()
+	defer func() {
+		for _, session := range sessions {
+			if session != nil {
+				session.close()
+			}
+		}
+	}()
+	if err := errors.Join(problems...); err != nil {
+		r.fault(badProtocol, nil, "clients cannot finish: %v\n%s", err, &s.output)
+		return
+	}
+	final, err := readLogs(sessions)
+	if err != nil {
+		r.fault(badProtocol, nil, "clients cannot pull: %v\n%s", err, &s.output)
+		return
+	}
+	r.checkLogs(final)
+	if err := k.drain(t, s); err != nil {
+		r.fault(eventStuck, nil, "%v\n%s", err, &s.output)
+	}
+	r.checkEvents(final)
+	if r.hasEnough() {
+		return
+	}
+	k.leave(r, clients, sessions)
+	if err := k.drain(t, s); err != nil {
+		r.fault(eventStuck, nil, "%v\n%s", err, &s.output)
+	}
+	if err := s.stop(); err != nil {
+		r.fault(badProtocol, nil, "the server stops with %v\n%s", err, &s.output)
+	}
+}
+
+// drain waits until no event waits any more.
+func (k campaign) drain(t *testing.T, s *server) error {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(patience)
+	for {
+		stats, err := s.outbox(t.Context())
+		switch {
+		case err != nil:
+			return err
+		case stats.Dead > 0:
+			return fmt.Errorf("%d events were given up", stats.Dead)
+		case stats.Events == 0:
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			return fmt.Errorf("%d events wait", stats.Events)
+		}
+	}
+}
+
+// leave closes every second connection, then the others, and each time waits
+// until the business server was told the truth about everybody.
+func (k campaign) leave(r *record, clients []*client, sessions []*session) {
+	online := make([]bool, len(clients))
+	for i := range online {
+		online[i] = true
+	}
+	truth := func() bool { return r.presenceIs(clients, online) == nil }
+	for _, group := range []int{-1, 0, 1} {
+		for i, session := range sessions {
+			if i%2 == group {
+				session.close()
+				online[i] = false
+			}
+		}
+		if !r.await(patience, truth) {
+			r.mu.Lock()
+			err := r.presenceIs(clients, online)
+			r.mu.Unlock()
+			r.fault(presenceWrong, nil, "%v", err)
+			return
+		}
+	}
+}

@@ -1,0 +1,187 @@
+package chaos
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/parley-im/parley/internal/im"
+)
+
+// logs are the final logs, by conversation; the entry of seq n is at n-1.
+type logs map[string][]entry
+
+// readLogs pulls everything every client may see, and a part of it in the other
+// way of pulling. The record compares what different clients are shown.
+func readLogs(sessions []*session) (logs, error) {
+	final := make(logs)
+	for _, s := range sessions {
+		newest, err := s.newest()
+		if err != nil {
+			return nil, err
+		}
+		for conversation, last := range newest {
+			all, err := s.pull(conversation, 1, last)
+			if err != nil {
+				return nil, err
+			}
+			if err := s.list(conversation, max(1, last-pullAtOnce/2), last); err != nil {
+				return nil, err
+			}
+			if len(all) >= len(final[conversation]) {
+				final[conversation] = all
+			}
+		}
+	}
+	return final, nil
+}
+
+// checkLogs compares the final logs with everything clients were told and shown.
+func (r *record) checkLogs(final logs) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	stored := make(map[string]entry)
+	for conversation, log := range final {
+		var before int64
+		for i, e := range log {
+			s := r.sends[e.id]
+			if s == nil {
+				continue // reported when it was shown
+			}
+			if _, twice := stored[e.id]; twice {
+				r.faultLocked(storedTwice, s, "again in %s at seq %d", conversation, i+1)
+			}
+			stored[e.id] = e
+			if e.sendTime <= before {
+				r.faultLocked(badSeqs, s, "at seq %d of %s sendTime goes from %d to %d", i+1, conversation, before, e.sendTime)
+			}
+			before = e.sendTime
+		}
+	}
+	for at, e := range r.shown {
+		log := final[at.conversation]
+		if at.seq < 1 || at.seq > int64(len(log)) || log[at.seq-1] != e {
+			r.faultLocked(shownUnstored, r.sends[e.id], "at %v of %d", at, len(log))
+		}
+	}
+	for _, s := range r.sends {
+		e, found := stored[s.id]
+		switch {
+		case verdictOf(s.number) != approves:
+			if found {
+				r.faultLocked(refusedStored, s, "stored as %+v", e)
+			}
+			if s.refused == 0 {
+				r.faultLocked(badProtocol, s, "never answered")
+			}
+		case s.ack == nil:
+			r.faultLocked(badProtocol, s, "never acked")
+		case !found:
+			r.faultLocked(ackLost, s, "acked as %+v, not stored", *s.ack)
+		case *s.ack != (ack{e.serverMsgID, e.sendTime}):
+			r.faultLocked(ackLost, s, "acked as %+v, stored as %+v", *s.ack, e)
+		}
+	}
+}
+
+const (
+	afterSendSingle = "callbackAfterSendSingleMsgCommand"
+	afterSendGroup  = "callbackAfterSendGroupMsgCommand"
+	afterSave       = "callbackAfterMsgSaveDBCommand"
+	afterOnline     = "callbackAfterUserOnlineCommand"
+	afterOffline    = "callbackAfterUserOfflineCommand"
+)
+
+// commandsFor are the events of a stored message.
+func commandsFor(conversation string) []string {
+	if conversation == string(im.GroupConversation(groupID)) {
+		return []string{afterSendGroup, afterSave}
+	}
+	return []string{afterSendSingle, afterSave}
+}
+
+// checkEvents compares what the business server was told with the final logs.
+func (r *record) checkEvents(final logs) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	type change struct{ id, command string }
+	told := make(map[change]*event)
+	for _, id := range slices.Sorted(maps.Keys(r.events)) {
+		e := r.events[id]
+		if e.command == afterOnline || e.command == afterOffline {
+			continue
+		}
+		s := r.sends[e.ClientMsgID]
+		if s == nil {
+			r.faultLocked(eventUnfounded, nil, "%s about a message nobody sent: %s", e.command, e.body)
+			continue
+		}
+		log := final[s.conversation]
+		want := eventBody{ClientMsgID: s.id, ServerMsgID: e.ServerMsgID, Seq: e.Seq, SendTime: e.SendTime, Content: s.content}
+		switch {
+		case e.Seq < 1 || e.Seq > int64(len(log)) || log[e.Seq-1].serverMsgID != e.ServerMsgID || log[e.Seq-1].id != s.id || log[e.Seq-1].sendTime != e.SendTime:
+			r.faultLocked(eventUnfounded, s, "%s %s about seq %d as %s, which is not stored", e.command, id, e.Seq, e.ServerMsgID)
+			continue
+		case e.eventBody != want || !slices.Contains(commandsFor(s.conversation), e.command):
+			r.faultLocked(eventUnfounded, s, "%s says %s", e.command, e.body)
+		}
+		c := change{s.id, e.command}
+		if other := told[c]; other != nil {
+			r.faultLocked(eventTwice, s, "%s as %s and as %s", e.command, other.id, id)
+		}
+		told[c] = e
+	}
+	for conversation, log := range final {
+		for _, entry := range log {
+			for _, command := range commandsFor(conversation) {
+				switch e := told[change{entry.id, command}]; {
+				case e == nil:
+					r.faultLocked(eventLost, r.sends[entry.id], "no %s", command)
+				case !e.delivered:
+					r.faultLocked(eventLost, r.sends[entry.id], "%s was tried, never delivered", command)
+				}
+			}
+		}
+	}
+	last := make(map[string]int64)
+	for _, e := range r.delivered {
+		s := r.sends[e.ClientMsgID]
+		if s == nil {
+			continue
+		}
+		if e.Seq < last[s.conversation] {
+			r.faultLocked(eventOrder, s, "seq %d of %s was delivered after %d", e.Seq, s.conversation, last[s.conversation])
+		}
+		last[s.conversation] = max(last[s.conversation], e.Seq)
+	}
+}
+
+// presenceIs compares the last event of every device with what is true, and
+// looks for connections that ended without having begun. The caller holds mu.
+func (r *record) presenceIs(clients []*client, online []bool) error {
+	var wrong []string
+	for i, c := range clients {
+		var last string
+		opened := make(map[string]bool)
+		for _, e := range r.delivered {
+			if e.UserID != c.userID || e.PlatformID != int32(c.platform) {
+				continue
+			}
+			last = e.command
+			switch {
+			case e.command == afterOnline:
+				opened[e.ConnID] = true
+			case !opened[e.ConnID]:
+				wrong = append(wrong, fmt.Sprintf("connection %s of %s ended but never began", e.ConnID, c.userID))
+			}
+		}
+		if want := map[bool]string{true: afterOnline, false: afterOffline}[online[i]]; last != want {
+			wrong = append(wrong, fmt.Sprintf("%s on %s: the last event is %q, want %q", c.userID, c.platform, last, want))
+		}
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s", strings.Join(wrong, "; "))
+}
