@@ -47,6 +47,7 @@ type conn struct {
 	mu      sync.Mutex
 	ws      *websocket.Conn // nil until the handshake is answered
 	out     []frame
+	waiting int  // bytes of content in out
 	writing bool // a flusher runs, or must not run yet
 	last    bool // nothing more is taken: the queue ends with the last word
 	closed  bool
@@ -136,7 +137,7 @@ func (c *conn) enqueue(f frame) {
 	if c.closed || c.last {
 		return
 	}
-	if len(c.out) >= outQueue {
+	if len(c.out) >= outQueue || c.waiting > outBytes {
 		c.closeLocked(closeSlow)
 		return
 	}
@@ -164,6 +165,7 @@ func (c *conn) enqueueLast(f frame, why closeReason) {
 func (c *conn) pushLocked(f frame) {
 	if f != nil {
 		c.out = append(c.out, f)
+		c.waiting += f.size()
 	}
 	if !c.writing {
 		c.writing = true
@@ -181,13 +183,13 @@ func (c *conn) flush() {
 				c.closeLocked(c.reason)
 			}
 			c.writing = false
-			if c.out != nil && cap(c.out) > outQueue/4 {
+			if cap(c.out) > keptQueue {
 				c.out = nil // a burst is over; an idle connection keeps no large queue
 			}
 			c.mu.Unlock()
 			return
 		}
-		batch, c.out = c.out, batch[:0]
+		batch, c.out, c.waiting = c.out, batch[:0], 0
 		c.mu.Unlock()
 		if err := c.write(batch); err != nil {
 			c.close(closeWriteFail)
@@ -205,13 +207,11 @@ func (c *conn) write(batch []frame) (err error) {
 		corked.cork()
 		defer func() { err = errors.Join(err, corked.uncork()) }()
 	}
-	for i := 0; i < len(batch); {
-		f, n := merge(batch[i:])
+	for _, f := range batch {
 		kind, payload := f.encode(c.form, c.gzip)
 		if err := c.ws.WriteMessage(kind, payload); err != nil {
 			return err
 		}
-		i += n
 	}
 	return nil
 }

@@ -9,6 +9,9 @@
 // there is something to write; a client that lets the queue fill up is
 // disconnected and pulls what it missed.
 //
+// Frames that wait together leave in one system call, each encoded once per
+// wire form for all its receivers.
+//
 // Order on the wire follows the order in which frames were queued: the reply
 // to a send is queued by the committer before the message's echo.
 package gateway

@@ -16,6 +16,8 @@ import (
 type frame interface {
 	// encode returns a finished WebSocket payload and its type.
 	encode(f wire.Form, gzip bool) (kind int, payload []byte)
+	// size is about how many bytes the frame keeps in memory.
+	size() int
 }
 
 // textFrame is a heartbeat answer or the handshake reply: never gob, never gzip.
@@ -23,12 +25,16 @@ type textFrame []byte
 
 func (t textFrame) encode(wire.Form, bool) (int, []byte) { return websocket.TextMessage, t }
 
+func (t textFrame) size() int { return len(t) }
+
 // reply answers one request on one connection.
 type reply struct{ wire.Response }
 
 func (r *reply) encode(f wire.Form, gzip bool) (int, []byte) {
 	return websocket.BinaryMessage, seal(f, gzip, &r.Response)
 }
+
+func (r *reply) size() int { return len(r.Data) }
 
 func seal(f wire.Form, gzip bool, r *wire.Response) []byte {
 	b := f.AppendResponse(nil, r)
@@ -59,38 +65,29 @@ func (s *shared) encode(f wire.Form, gzip bool) (int, []byte) {
 	return websocket.BinaryMessage, s.forms[f][z]
 }
 
+func (s *shared) size() int { return 64 }
+
 // push is a message on its way to clients.
 type push struct {
 	shared
-	message     *im.Message
-	operationID string
+	message *im.Message
 }
 
 func newPush(m *im.Message, operationID string) *push {
-	p := &push{message: m, operationID: operationID}
-	p.response = func() *wire.Response { return pushResponse([]*push{p}) }
+	p := &push{message: m}
+	p.response = func() *wire.Response { return pushResponse(m, operationID) }
 	return p
 }
 
-// pushResponse packs messages, in order, into one envelope. They must stem
-// from one operation: clients recognise their own by it.
-func pushResponse(list []*push) *wire.Response {
-	msgs := &sdkws.PushMessages{}
-	for _, p := range list {
-		c := string(p.message.ConversationID)
-		into := &msgs.Msgs
-		if p.message.ConversationID.IsNotification() {
-			into = &msgs.NotificationMsgs
-		}
-		if *into == nil {
-			*into = make(map[string]*sdkws.PullMsgs, 1)
-		}
-		if (*into)[c] == nil {
-			(*into)[c] = &sdkws.PullMsgs{}
-		}
-		(*into)[c].Msgs = append((*into)[c].Msgs, wire.FromMessage(p.message))
+func (p *push) size() int { return len(p.message.Content) }
+
+func pushResponse(m *im.Message, operationID string) *wire.Response {
+	list := map[string]*sdkws.PullMsgs{string(m.ConversationID): {Msgs: []*sdkws.MsgData{wire.FromMessage(m)}}}
+	msgs := &sdkws.PushMessages{Msgs: list}
+	if m.ConversationID.IsNotification() {
+		msgs = &sdkws.PushMessages{NotificationMsgs: list}
 	}
-	return &wire.Response{ReqIdentifier: wire.PushMsg, OperationID: list[0].operationID, Data: marshal(msgs)}
+	return &wire.Response{ReqIdentifier: wire.PushMsg, OperationID: operationID, Data: marshal(msgs)}
 }
 
 // marshal encodes a protocol message made of valid parts.

@@ -36,9 +36,10 @@ const (
 	pingEvery     = 27 * time.Second
 	controlWait   = time.Second
 	writeWait     = 10 * time.Second // for one batch of frames to a client
-	outQueue      = 256              // frames waiting for one client
+	outQueue      = 2048             // frames waiting for one client …
+	outBytes      = 4 << 20          // … and bytes of their content; a client with more is disconnected
+	keptQueue     = 64               // frames an idle connection keeps room for
 	sendQueue     = 64               // sends of one client waiting their turn; a full queue stops the reading
-	compressFrom  = 512              // bytes below which gzip gains nothing, were it not required
 	maxSubscribed = 5000             // users one connection watches
 )
 
