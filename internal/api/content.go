@@ -181,5 +181,8 @@ func lookUp(object map[string]any, name string) any {
 			found = k
 		}
 	}
+	if found == "" {
+		return nil
+	}
 	return object[found]
 }
