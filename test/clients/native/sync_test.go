@@ -87,8 +87,19 @@ func TestMarkAsRead(t *testing.T) {
 	b.awaitUnread(0)
 	desk.awaitUnread(0)
 	a.await("a read receipt", named("OnRecvC2CReadReceipt"))
-	fresh := install(t, shared, b.userID, android).login()
-	fresh.awaitUnread(0)
+	install(t, shared, b.userID, android).login().awaitUnread(0)
+	for _, d := range []*device{a, install(t, shared, a.userID, android).login()} {
+		d.eventually("A's messages shown as read", func() error {
+			messages, _, err := d.page(conversationID, "", 10)
+			if err != nil {
+				return err
+			}
+			if len(messages) != 2 || !messages[0].IsRead || !messages[1].IsRead {
+				return fmt.Errorf("not all of %d are", len(messages))
+			}
+			return nil
+		})
+	}
 }
 
 // TestOffline: messages sent while B was away.
