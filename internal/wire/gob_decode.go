@@ -162,7 +162,7 @@ func (p *gobPlan) decode(r *gobReader, f *gobFrame) error {
 			f.ints[step.slot] = r.int()
 		case gobString:
 			f.texts[step.slot] = r.bytes()
-		case gobBytes:
+		default: // gobBytes: there is no other kind in a schema
 			f.data = r.bytes()
 		}
 	}

@@ -89,6 +89,7 @@ func (ts gobTypes) complete() bool {
 					return false
 				}
 			}
+		default:
 		}
 	}
 	return true
@@ -187,9 +188,12 @@ func (ts gobTypes) skip(r *gobReader, id int64, depth int) {
 	case gobBytes, gobString:
 		r.bytes()
 		return
+	case gobInterface: // its value would name a type of the peer's program
+		r.fail()
+		return
 	}
 	t := ts[id]
-	if t == nil { // gobInterface too: its value would name a type of the peer's program
+	if t == nil {
 		r.fail()
 		return
 	}
