@@ -31,7 +31,7 @@ bench: ## the table of docs/performance.md
 	scripts/bench.sh
 
 chaos: ## 500 rounds of killing a server under load
-	PARLEY_CHAOS_ROUNDS=500 go test -count=1 -timeout=0 -v -run=Crash ./test/...
+	PARLEY_CHAOS_ROUNDS=500 go test -count=1 -timeout=0 -v ./test/chaos
 
 gen: ## what is generated from the code
 	go generate ./...
