@@ -89,6 +89,8 @@ type hooks struct {
 	before func(*im.Message) error
 }
 
+func (h *hooks) Asks(*im.Message) bool { return h.before != nil }
+
 func (h *hooks) WithDeadline(ctx context.Context) context.Context { return ctx }
 
 func (h *hooks) BeforeSend(_ context.Context, m *im.Message) (bool, error) {

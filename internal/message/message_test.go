@@ -49,6 +49,8 @@ type hooks struct {
 	modify func(*im.Message) []string
 }
 
+func (h *hooks) Asks(*im.Message) bool { return h.before != nil || h.modify != nil }
+
 func (h *hooks) WithDeadline(ctx context.Context) context.Context { return ctx }
 
 func (h *hooks) BeforeSend(_ context.Context, m *im.Message) (bool, error) {

@@ -59,9 +59,10 @@ func (s *Service) SendAcked(ctx context.Context, m *im.Message, ack func(Sent)) 
 	if err != nil {
 		return err
 	}
-	if post.Unstored {
-		return s.finish(ctx, m, post, ack)
+	if post.Unstored || s.hooks == nil || !s.hooks.Asks(m) {
+		return s.finish(ctx, m, post, ack) // a repeat is found by the transaction
 	}
+	// A handler is asked once about a send, however often it is repeated.
 	leave, err := s.enter(ctx, m)
 	if err != nil {
 		return err

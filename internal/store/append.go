@@ -94,9 +94,24 @@ func (s *Store) FindSend(ctx context.Context, m *im.Message) (*im.Message, error
 	return found, err
 }
 
-// findSend walks the conversation backwards to the start of the window.
+// findSend looks for an earlier send of m: PostgreSQL has a table of them,
+// SQLite walks the conversation backwards to the start of the window.
 func (tx *Tx) findSend(m *im.Message) (*im.Message, error) {
-	since := tx.store.Now() - im.Millis(DedupWindow.Milliseconds())
+	since := tx.store.Now() - dedupMillis
+	if tx.dialect.postgres {
+		var seq im.Seq
+		found, err := tx.queryRow(`SELECT r.seq FROM log l JOIN recent_send r ON r.log = l.id
+			WHERE l.conversation_id = $1 AND r.client_id = $2 AND r.sender_id = $3 AND r.send_time >= $4`,
+			[]any{m.ConversationID, m.ClientMsgID, m.SendID, since}, &seq)
+		if err != nil || !found {
+			return nil, err
+		}
+		first, err := tx.MessagesBySeq(m.ConversationID, []im.Seq{seq})
+		if err != nil || len(first) == 0 {
+			return nil, err
+		}
+		return first[0], nil
+	}
 	var before im.Seq = 1 << 62
 	for {
 		page, err := queryAll(tx, storedFields, `SELECT m.seq, m.client_id, m.send_time, m.data FROM log l JOIN message m ON m.log = l.id
