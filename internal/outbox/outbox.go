@@ -270,7 +270,7 @@ func (o *Outbox) work(stop, ctx context.Context, lane store.Lane, events []store
 		}
 		switch res.Verdict {
 		case Delivered:
-			r.Through, r.Attempts, r.Failing = e.ID, 0, 0
+			r.Done, r.Attempts, r.Failing = append(r.Done, e.ID), 0, 0
 		case Dead:
 			o.bury(ctx, &r, e, attempt, res.Reason)
 		case Retrying:
@@ -314,7 +314,7 @@ func (o *Outbox) expired(e *store.OutboxEvent, failing im.Millis, now time.Time)
 func (o *Outbox) bury(ctx context.Context, r *store.LaneResult, e *store.OutboxEvent, attempts int, reason string) {
 	dead := store.DeadEvent{OutboxEvent: *e, Attempts: attempts, DiedAt: im.MillisOf(o.o.Clock.Now()), Reason: reason}
 	r.Dead = append(r.Dead, dead)
-	r.Through, r.Attempts = e.ID, 0
+	r.Done, r.Attempts = append(r.Done, e.ID), 0
 	o.log.WarnContext(ctx, "webhook event given up: see parley webhook replay",
 		slog.String("callback", e.Callback), slog.String("event_id", e.EventID), slog.String("operation_id", e.OperationID),
 		slog.String("subject", e.Subject), slog.Int("attempts", attempts), slog.String("reason", reason))

@@ -52,7 +52,7 @@ type DeadEvent struct {
 // LaneResult is what a worker did to a lane it took.
 type LaneResult struct {
 	Lane       Lane
-	Through    int64       // last event that is done with, 0 for none
+	Done       []int64     // events that are done with, delivered or dead
 	Dead       []DeadEvent // those of them that were given up
 	Due        im.Millis   // when to go on with what is left
 	Attempts   int         // made for the first event left
@@ -227,7 +227,12 @@ func (tx *Tx) FinishLanes(results []LaneResult) (lost int, err error) {
 		if err := tx.bury(r.Dead); err != nil {
 			return 0, err
 		}
-		if _, err := tx.exec("DELETE FROM outbox_event WHERE lane = $1 AND id <= $2", r.Lane.Name, r.Through); err != nil {
+		// By their ids, not up to an id: databases that hand out ids in blocks
+		// would lose an event that got a lower one later.
+		if err := inChunks(r.Done, 1, func(list string, args []any) error {
+			_, err := tx.exec("DELETE FROM outbox_event WHERE id IN ("+list+")", args...)
+			return err
+		}); err != nil {
 			return 0, fmt.Errorf("delete delivered events: %w", err)
 		}
 		if _, err := tx.exec("DELETE FROM outbox_lane WHERE name = $1 AND version = $2 AND NOT EXISTS (SELECT 1 FROM outbox_event WHERE lane = $1)",

@@ -53,6 +53,21 @@ func finish(t *testing.T, s *store.Store, results ...store.LaneResult) (lost int
 	return lost
 }
 
+// all are the ids of a lane's events.
+func all(t *testing.T, s *store.Store, lane string) (ids []int64) {
+	t.Helper()
+	if err := s.Read(t.Context(), func(tx *store.Tx) error {
+		events, err := tx.LaneEvents(lane, 1000)
+		for _, e := range events {
+			ids = append(ids, e.ID)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
+
 func laneEvents(t *testing.T, s *store.Store, lane string) (ids []string) {
 	t.Helper()
 	if err := s.Read(t.Context(), func(tx *store.Tx) error {
@@ -103,7 +118,7 @@ func TestOutbox(t *testing.T) {
 			if fmt.Sprintf("%+v", got[0]) != fmt.Sprintf("%+v", e) {
 				t.Errorf("%+v, want %+v", got[0], e)
 			}
-			if lost := finish(t, s, store.LaneResult{Lane: lanes[0], Through: e.ID}); lost != 0 {
+			if lost := finish(t, s, store.LaneResult{Lane: lanes[0], Done: []int64{e.ID}}); lost != 0 {
 				t.Errorf("%d lanes lost", lost)
 			}
 			if st := outboxStats(t, s); st != (store.OutboxStats{}) {
@@ -117,30 +132,22 @@ func TestOutbox(t *testing.T) {
 			if len(lanes) != 1 || len(laneEvents(t, s, lanes[0].Name)) != 1 {
 				t.Fatalf("lanes %+v", lanes)
 			}
-			finish(t, s, store.LaneResult{Lane: lanes[0], Through: 1 << 40})
+			finish(t, s, store.LaneResult{Lane: lanes[0], Done: all(t, s, lanes[0].Name)})
 		})
 
 		t.Run("a lane that was added to stays", func(t *testing.T) {
 			tell(t, s, store.OutboxEvent{Lane: "default/y", EventID: "1", Body: []byte{}})
 			lanes := claim(t, s, 10)
-			first := laneEvents(t, s, "default/y")
+			first := all(t, s, "default/y")
 			tell(t, s, store.OutboxEvent{Lane: "default/y", EventID: "2", Body: []byte{}})
-			var through int64
-			if err := s.Read(t.Context(), func(tx *store.Tx) error {
-				e, _, err := tx.PendingEvent(first[0])
-				through = e.ID
-				return err
-			}); err != nil {
-				t.Fatal(err)
-			}
-			finish(t, s, store.LaneResult{Lane: lanes[0], Through: through, Due: 500})
+			finish(t, s, store.LaneResult{Lane: lanes[0], Done: first, Due: 500})
 			if got := laneEvents(t, s, "default/y"); !slices.Equal(got, []string{"2"}) {
 				t.Errorf("left in the lane: %v", got)
 			}
 			if again := claim(t, s, 10); len(again) != 1 {
 				t.Errorf("the lane cannot be claimed again: %v", again)
 			} else {
-				finish(t, s, store.LaneResult{Lane: again[0], Through: 1 << 40})
+				finish(t, s, store.LaneResult{Lane: again[0], Done: all(t, s, again[0].Name)})
 			}
 		})
 
@@ -169,7 +176,7 @@ func TestOutbox(t *testing.T) {
 			if len(lanes) != 1 {
 				t.Fatalf("lanes %+v", lanes)
 			}
-			finish(t, s, store.LaneResult{Lane: lanes[0], Through: 1 << 40})
+			finish(t, s, store.LaneResult{Lane: lanes[0], Done: all(t, s, lanes[0].Name)})
 		})
 
 		t.Run("many events in one transaction", func(t *testing.T) {
@@ -239,7 +246,7 @@ func TestDeliveries(t *testing.T) {
 			}
 		}
 		// Pages.
-		var all []int
+		var pages []int
 		f := store.DeliveryFilter{Limit: 30}
 		for {
 			var page []store.Delivery
@@ -253,12 +260,12 @@ func TestDeliveries(t *testing.T) {
 				break
 			}
 			for _, d := range page {
-				all = append(all, d.Attempt)
+				pages = append(pages, d.Attempt)
 			}
 			f.Before = page[len(page)-1].ID
 		}
-		if len(all) != 70 || all[0] != 69 || all[69] != 0 {
-			t.Errorf("pages give %v", all)
+		if len(pages) != 70 || pages[0] != 69 || pages[69] != 0 {
+			t.Errorf("pages give %v", pages)
 		}
 
 		if n, err := s.PruneDeliveries(t.Context(), 10, 1000); n != 10 || err != nil {
@@ -278,18 +285,18 @@ func TestReplayDead(t *testing.T) {
 		now := time.UnixMilli(5000)
 		s := open(store.Options{Recorder: tellAll{}, Now: func() time.Time { return now }})
 		const events = 700 // more than one step of a replay
-		var all []store.OutboxEvent
+		var rows []store.OutboxEvent
 		for i := range events {
-			all = append(all, store.OutboxEvent{Lane: "default/x", EventID: fmt.Sprintf("%04d", i), Callback: fmt.Sprint("c", i%2), Body: []byte("b")})
+			rows = append(rows, store.OutboxEvent{Lane: "default/x", EventID: fmt.Sprintf("%04d", i), Callback: fmt.Sprint("c", i%2), Body: []byte("b")})
 		}
-		tell(t, s, all...)
+		tell(t, s, rows...)
 		lanes := claim(t, s, 1)
 		r := store.LaneResult{Lane: lanes[0]}
 		if err := s.Read(t.Context(), func(tx *store.Tx) error {
 			waiting, err := tx.LaneEvents("default/x", events)
 			for _, e := range waiting {
 				r.Dead = append(r.Dead, store.DeadEvent{OutboxEvent: e, Attempts: 3, DiedAt: 1, Reason: "no"})
-				r.Through = e.ID
+				r.Done = append(r.Done, e.ID)
 			}
 			return err
 		}); err != nil {
