@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -25,8 +26,6 @@ import (
 	"github.com/parley-im/parley/internal/store/storetest"
 	"github.com/parley-im/parley/internal/user"
 	"github.com/parley-im/parley/internal/wire"
-
-	"log/slog"
 )
 
 func TestMain(m *testing.M) { storetest.Main(m) }

@@ -77,9 +77,17 @@ func newKit(t *testing.T, s *store.Store, o message.Options) *kit {
 	k.Service = message.New(s, k.hooks, k, k, o)
 	k.write(func(tx *store.Tx) error {
 		for _, u := range []im.User{
-			{UserID: "a"}, {UserID: "b"}, {UserID: "c"}, {UserID: "x"}, {UserID: "z"}, {UserID: "y_z"}, {UserID: "x_y"},
-			{UserID: "deaf", RecvOpt: im.RecvRefuse}, {UserID: "quiet", RecvOpt: im.RecvNoNotify},
-			{UserID: "system", AppLevel: im.LevelAdmin}, {UserID: "imAdmin", AppLevel: im.LevelAdmin},
+			{UserID: "a"},
+			{UserID: "b"},
+			{UserID: "c"},
+			{UserID: "x"},
+			{UserID: "z"},
+			{UserID: "y_z"},
+			{UserID: "x_y"},
+			{UserID: "deaf", RecvOpt: im.RecvRefuse},
+			{UserID: "quiet", RecvOpt: im.RecvNoNotify},
+			{UserID: "system", AppLevel: im.LevelAdmin},
+			{UserID: "imAdmin", AppLevel: im.LevelAdmin},
 		} {
 			if err := tx.InsertUser(u); err != nil {
 				return err
@@ -132,8 +140,10 @@ func (k *kit) group(g im.Group) {
 			return err
 		}
 		_, err := tx.InsertMembers(g.GroupID, []im.Member{
-			{UserID: "a", Role: im.RoleOwner}, {UserID: "b", Role: im.RoleAdmin},
-			{UserID: "c", Role: im.RoleMember, MuteUntil: 1 << 60}, {UserID: "x", Role: im.RoleMember},
+			{UserID: "a", Role: im.RoleOwner},
+			{UserID: "b", Role: im.RoleAdmin},
+			{UserID: "c", Role: im.RoleMember, MuteUntil: 1 << 60},
+			{UserID: "x", Role: im.RoleMember},
 		})
 		return err
 	})
@@ -195,10 +205,18 @@ func TestGroupRules(t *testing.T) {
 			from, group string
 			want        *im.Error
 		}{
-			{"a", "g", nil}, {"b", "g", nil}, {"x", "g", nil},
-			{"c", "g", im.ErrMuted}, {"quiet", "g", im.ErrNotInGroup}, {"imAdmin", "g", nil},
-			{"a", "muted", nil}, {"b", "muted", nil}, {"x", "muted", im.ErrGroupMuted},
-			{"a", "gone", im.ErrGroupDismissed}, {"imAdmin", "gone", im.ErrGroupDismissed}, {"a", "none", im.ErrNotFound},
+			{"a", "g", nil},
+			{"b", "g", nil},
+			{"x", "g", nil},
+			{"c", "g", im.ErrMuted},
+			{"quiet", "g", im.ErrNotInGroup},
+			{"imAdmin", "g", nil},
+			{"a", "muted", nil},
+			{"b", "muted", nil},
+			{"x", "muted", im.ErrGroupMuted},
+			{"a", "gone", im.ErrGroupDismissed},
+			{"imAdmin", "gone", im.ErrGroupDismissed},
+			{"a", "none", im.ErrNotFound},
 		} {
 			_, err := k.Send(as(t, c.from), inGroup(c.from, c.group))
 			if c.want == nil && err != nil || c.want != nil && !errors.Is(err, c.want) {

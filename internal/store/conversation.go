@@ -16,8 +16,10 @@ type conversationRow struct {
 }
 
 func conversationFields(c *im.Conversation) []any {
-	return []any{&c.OwnerID, &c.ConversationID, &c.Type, &c.UserID, &c.GroupID, &c.RecvOpt, (*flag)(&c.Pinned), (*flag)(&c.PrivateChat),
-		&c.BurnDuration, &c.GroupAtType, &c.AttachedInfo, &c.Ex, &c.MinSeq, &c.MaxSeq, (*flag)(&c.Destruct), &c.DestructTime, &c.LatestDestructTime}
+	return []any{
+		&c.OwnerID, &c.ConversationID, &c.Type, &c.UserID, &c.GroupID, &c.RecvOpt, (*flag)(&c.Pinned), (*flag)(&c.PrivateChat),
+		&c.BurnDuration, &c.GroupAtType, &c.AttachedInfo, &c.Ex, &c.MinSeq, &c.MaxSeq, (*flag)(&c.Destruct), &c.DestructTime, &c.LatestDestructTime,
+	}
 }
 
 func conversationRowFields(r *conversationRow) []any {

@@ -10,8 +10,10 @@ const groupColumns = `group_id, name, notification, introduction, face_url, ex, 
 	need_verification, look_member_info, apply_member_friend, notification_updated_at, notification_user_id, created_at`
 
 func groupFields(g *im.Group) []any {
-	return []any{&g.GroupID, &g.Name, &g.Notification, &g.Introduction, &g.FaceURL, &g.Ex, &g.OwnerID, &g.CreatorID, &g.Status, &g.Type,
-		&g.MemberCount, &g.NeedVerification, &g.LookMemberInfo, &g.ApplyMemberFriend, &g.NotificationUpdatedAt, &g.NotificationUserID, &g.CreatedAt}
+	return []any{
+		&g.GroupID, &g.Name, &g.Notification, &g.Introduction, &g.FaceURL, &g.Ex, &g.OwnerID, &g.CreatorID, &g.Status, &g.Type,
+		&g.MemberCount, &g.NeedVerification, &g.LookMemberInfo, &g.ApplyMemberFriend, &g.NotificationUpdatedAt, &g.NotificationUserID, &g.CreatedAt,
+	}
 }
 
 // Own names are defaulted from the profile when members are read.
@@ -23,8 +25,10 @@ const (
 )
 
 func memberFields(m *im.Member) []any {
-	return []any{&m.GroupID, &m.UserID, &m.Role, &m.Nickname, &m.FaceURL, &m.Ex, &m.JoinSource, &m.InviterID, &m.OperatorID,
-		&m.MuteUntil, &m.JoinedAt, &m.AppLevel}
+	return []any{
+		&m.GroupID, &m.UserID, &m.Role, &m.Nickname, &m.FaceURL, &m.Ex, &m.JoinSource, &m.InviterID, &m.OperatorID,
+		&m.MuteUntil, &m.JoinedAt, &m.AppLevel,
+	}
 }
 
 // InsertGroup stores a group; ErrDuplicateKey if the id is taken.

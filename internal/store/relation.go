@@ -85,8 +85,10 @@ const (
 )
 
 func friendFields(f *im.Friend) []any {
-	return []any{&f.OwnerID, &f.User.UserID, &f.Remark, &f.Ex, (*flag)(&f.Pinned), &f.AddSource, &f.OperatorID, &f.CreatedAt,
-		&f.User.Nickname, &f.User.FaceURL, &f.User.Ex}
+	return []any{
+		&f.OwnerID, &f.User.UserID, &f.Remark, &f.Ex, (*flag)(&f.Pinned), &f.AddSource, &f.OperatorID, &f.CreatedAt,
+		&f.User.Nickname, &f.User.FaceURL, &f.User.Ex,
+	}
 }
 
 // FriendPage returns a user's friends in the order of FriendIDs.

@@ -20,34 +20,50 @@ func TestModify(t *testing.T) {
 	}{
 		{name: "nothing", answer: approval},
 		{name: "nulls", answer: `{"content":null,"ex":null,"options":null,"offlinePushInfo":null,"atUserIDList":null,"senderPlatformID":null}`},
-		{name: "content", answer: `{"content":"{\"content\":\"changed\"}"}`, changed: []string{"content"},
-			change: func(m *im.Message) { m.Content = []byte(`{"content":"changed"}`) }},
+		{
+			name: "content", answer: `{"content":"{\"content\":\"changed\"}"}`, changed: []string{"content"},
+			change: func(m *im.Message) { m.Content = []byte(`{"content":"changed"}`) },
+		},
 		{name: "same content", answer: `{"content":"{\"content\":\"hi\"}"}`},
-		{name: "wrapped", answer: `{"content":{"value":"{}"},"ex":{"value":"x"},"contentType":{"value":110},"senderNickname":{"value":null}}`,
+		{
+			name: "wrapped", answer: `{"content":{"value":"{}"},"ex":{"value":"x"},"contentType":{"value":110},"senderNickname":{"value":null}}`,
 			changed: []string{"content", "contentType", "ex"},
-			change:  func(m *im.Message) { m.Content, m.ContentType, m.Ex = []byte(`{}`), 110, "x" }},
-		{name: "every text", answer: `{"recvID":"r","groupID":"g","senderNickname":"n","senderFaceURL":"f","attachedInfo":"a","ex":"e","clientMsgID":"c","serverMsgID":"s"}`,
+			change:  func(m *im.Message) { m.Content, m.ContentType, m.Ex = []byte(`{}`), 110, "x" },
+		},
+		{
+			name: "every text", answer: `{"recvID":"r","groupID":"g","senderNickname":"n","senderFaceURL":"f","attachedInfo":"a","ex":"e","clientMsgID":"c","serverMsgID":"s"}`,
 			changed: []string{"recvID", "groupID", "senderNickname", "senderFaceURL", "attachedInfo", "ex"},
 			change: func(m *im.Message) {
 				m.RecvID, m.GroupID, m.SenderNickname, m.SenderFaceURL, m.AttachedInfo, m.Ex = "r", "g", "n", "f", "a", "e"
 				m.ClientMsgID, m.ServerMsgID = "c", "s"
-			}},
-		{name: "every number", answer: `{"senderPlatformID":5,"sessionType":3,"msgFrom":200,"contentType":110,"status":2}`,
+			},
+		},
+		{
+			name: "every number", answer: `{"senderPlatformID":5,"sessionType":3,"msgFrom":200,"contentType":110,"status":2}`,
 			changed: []string{"senderPlatformID", "sessionType", "msgFrom", "contentType", "status"},
 			change: func(m *im.Message) {
 				m.SenderPlatform, m.SessionType, m.MsgFrom, m.ContentType, m.Status = 5, im.GroupChat, 200, 110, 2
-			}},
-		{name: "options replace", answer: `{"options":{"unreadCount":false}}`, changed: []string{"options"},
-			change: func(m *im.Message) { m.Options = im.Options{"unreadCount": false} }},
-		{name: "push info for a message without one", answer: `{"offlinePushInfo":{"title":"t","iOSBadgeCount":true}}`, changed: []string{"offlinePushInfo"},
-			change: func(m *im.Message) { m.Push = &im.PushInfo{Title: "t", IOSBadgeCount: true} }},
-		{name: "at list replaces", answer: `{"atUserIDList":["x"]}`, changed: []string{"atUserIDList"},
-			change: func(m *im.Message) { m.AtUserIDs = []string{"x"} }},
+			},
+		},
+		{
+			name: "options replace", answer: `{"options":{"unreadCount":false}}`, changed: []string{"options"},
+			change: func(m *im.Message) { m.Options = im.Options{"unreadCount": false} },
+		},
+		{
+			name: "push info for a message without one", answer: `{"offlinePushInfo":{"title":"t","iOSBadgeCount":true}}`, changed: []string{"offlinePushInfo"},
+			change: func(m *im.Message) { m.Push = &im.PushInfo{Title: "t", IOSBadgeCount: true} },
+		},
+		{
+			name: "at list replaces", answer: `{"atUserIDList":["x"]}`, changed: []string{"atUserIDList"},
+			change: func(m *im.Message) { m.AtUserIDs = []string{"x"} },
+		},
 		{name: "empty text is a value", answer: `{"ex":""}`},
 		{name: "other case", answer: `{"EX":"x"}`, changed: []string{"ex"}, change: func(m *im.Message) { m.Ex = "x" }},
-		{name: "wrong types are dropped", answer: `{"ex":5,"contentType":"110","options":{"a":1},"offlinePushInfo":"x","atUserIDList":"y","recvID":"r","status":1.5}`,
+		{
+			name: "wrong types are dropped", answer: `{"ex":5,"contentType":"110","options":{"a":1},"offlinePushInfo":"x","atUserIDList":"y","recvID":"r","status":1.5}`,
 			changed: []string{"recvID"}, change: func(m *im.Message) { m.RecvID = "r" },
-			dropped: "[contentType status options offlinePushInfo atUserIDList ex]"},
+			dropped: "[contentType status options offlinePushInfo atUserIDList ex]",
+		},
 		{name: "ids that are none", answer: `{"clientMsgID":"","serverMsgID":"a\u0000b"}`, dropped: "[clientMsgID serverMsgID]"},
 		{name: "message lists are ignored", answer: `{"msgDataList":[1,2]}`},
 		{name: "overrides of a handler that failed", answer: `{"actionCode":1,"nextCode":0,"ex":"x"}`, changed: []string{"ex"}, change: func(m *im.Message) { m.Ex = "x" }},

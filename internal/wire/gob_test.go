@@ -84,8 +84,14 @@ func TestGobReadBySDK(t *testing.T) {
 	for _, want := range []Response{
 		{ReqIdentifier: 2001, OperationID: "op", Data: bytes.Repeat([]byte{7}, 70_000)},
 		{ReqIdentifier: math.MinInt32, MsgIncr: "1", OperationID: "2", ErrCode: math.MaxInt32, ErrMsg: "3", Data: []byte{0}},
-		{ErrCode: 63}, {ErrCode: 64}, {ErrCode: -64}, {ErrCode: -65}, {ErrCode: 128},
-		{ErrMsg: strings.Repeat("e", 127)}, {ErrMsg: strings.Repeat("e", 128)}, {ErrMsg: strings.Repeat("e", 256)},
+		{ErrCode: 63},
+		{ErrCode: 64},
+		{ErrCode: -64},
+		{ErrCode: -65},
+		{ErrCode: 128},
+		{ErrMsg: strings.Repeat("e", 127)},
+		{ErrMsg: strings.Repeat("e", 128)},
+		{ErrMsg: strings.Repeat("e", 256)},
 		{},
 	} {
 		var got sdkResponse
@@ -141,9 +147,17 @@ func TestGobUnknownFields(t *testing.T) {
 	seven := 7
 	sub := inner{A: -5, Sub: &inner{M: map[string][]float64{"x": {1.5, -2}}}}
 	v := manyFields{
-		true, []byte("data"), 200, math.MinInt64, "op", -0.25, 2 + 3i, []byte("bytes"), []string{"a", "", "c"}, [3]int{1, 0, 3},
-		map[string]int{"one": 1, "two": 2}, "incr", sub, []inner{sub, {}, sub}, map[int][]map[string]inner{4: {{"k": sub}, {}}},
-		time.Unix(1753000000, 0), appMarshaled{"custom"}, 1003, &seven, "u1", []bool{true, false},
+		true, []byte("data"), 200, math.MinInt64, "op", -0.25, 2 + 3i, []byte("bytes"),
+		[]string{"a", "", "c"},
+		[3]int{1, 0, 3},
+		map[string]int{"one": 1, "two": 2},
+		"incr", sub,
+		[]inner{sub, {}, sub},
+		map[int][]map[string]inner{4: {{"k": sub}, {}}},
+		time.Unix(1753000000, 0),
+		appMarshaled{"custom"},
+		1003, &seven, "u1",
+		[]bool{true, false},
 	}
 	want := Request{ReqIdentifier: 1003, SendID: "u1", OperationID: "op", MsgIncr: "incr", Data: []byte("data")}
 	frame := encodeGob(t, v)

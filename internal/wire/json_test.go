@@ -46,8 +46,10 @@ func TestJSONDecode(t *testing.T) {
 		frame string
 		want  *Request // nil: refused
 	}{
-		"from the JS client": {`{"sendID":"u1","operationID":"op","msgIncr":"m","reqIdentifier":1003,"data":"ZGF0YQ=="}`,
-			&Request{ReqIdentifier: 1003, SendID: "u1", OperationID: "op", MsgIncr: "m", Data: []byte("data")}},
+		"from the JS client": {
+			`{"sendID":"u1","operationID":"op","msgIncr":"m","reqIdentifier":1003,"data":"ZGF0YQ=="}`,
+			&Request{ReqIdentifier: 1003, SendID: "u1", OperationID: "op", MsgIncr: "m", Data: []byte("data")},
+		},
 		"spaces":             {" { \"sendID\" :\n\"u1\" , \"data\"\t: null } ", &Request{SendID: "u1"}},
 		"empty object":       {`{}`, &Request{}},
 		"null":               {`null`, &Request{}},
