@@ -175,7 +175,8 @@ const announceBatch = 256
 // Run first announces the end of connections that a crash left open, then
 // writes announcements until ctx is done and the queue is empty.
 func (t *Tracker) Run(ctx context.Context) error {
-	if err := t.endLeftOver(ctx); err != nil {
+	// Not cut short by a stop, which must find everything announced as well.
+	if err := t.endLeftOver(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
 	for {
