@@ -35,6 +35,16 @@ func (n *node) device(t *testing.T, userID string, platformID int) *device {
 	return &device{jsonClient: connectJSON(t, n.child, userID, platformID)}
 }
 
+// withToken connects with a token that the user has already.
+func (n *node) withToken(t *testing.T, userID string, platformID int, token string) *device {
+	t.Helper()
+	conn, first := dialJSON(t, n.child, jsonQuery(userID, token, platformID))
+	if first != (refusal{}) {
+		t.Fatalf("handshake of %s: %+v", userID, first)
+	}
+	return &device{jsonClient: &jsonClient{t: t, conn: conn, userID: userID, token: token}}
+}
+
 // keep takes a frame that is not a reply.
 func (d *device) keep(resp jsonResponse) {
 	d.t.Helper()

@@ -102,11 +102,7 @@ func TestS09PresenceNoise(t *testing.T) {
 
 	// The network drops: the client is back before the server notices. Events of
 	// one user come in order, so nothing can come behind the one on Android.
-	conn, first := dialJSON(t, n.child, jsonQuery("alice", ios.token, platformIOS))
-	if first != (refusal{}) {
-		t.Fatalf("reconnect: %+v", first)
-	}
-	again := &device{jsonClient: &jsonClient{t: t, conn: conn, userID: "alice", token: ios.token}}
+	again := n.withToken(t, "alice", platformIOS, ios.token)
 	ios.leave()
 	told = append(told, event(cmdOnline, "IOS"))
 	awaitPresence(t, b, told...)
@@ -157,6 +153,17 @@ func (n *node) awaitOffline(t *testing.T, userID string, connections int) {
 	})
 }
 
+// anotherToken asks for tokens until there is one other than old: tokens of one
+// second are the same, and then nobody is displaced.
+func (n *node) anotherToken(t *testing.T, userID string, platformID int, old string) (token string) {
+	t.Helper()
+	poll(t, "another token", func() bool {
+		token = n.token(t, userID, platformID)
+		return token != old
+	})
+	return token
+}
+
 func TestS10Kick(t *testing.T) {
 	t.Parallel()
 	b := startBusiness(t)
@@ -175,7 +182,7 @@ func TestS10Kick(t *testing.T) {
 		mustClose(t, d.conn)
 	}
 	old := n.device(t, "alice", platformIOS)
-	current := n.device(t, "alice", platformIOS)
+	current := n.withToken(t, "alice", platformIOS, n.anotherToken(t, "alice", platformIOS, old.token))
 	kicked(old)
 	told := []presenceEvent{event(cmdOnline), event(cmdKicked), event(cmdOffline), event(cmdOnline)}
 	all := awaitPresence(t, b, told...)
