@@ -56,7 +56,7 @@ func docsTable() string {
 		if c.Kind == registry.After {
 			order = c.Lane.String()
 		}
-		if slices.Contains(sent, c.Key) {
+		if slices.Contains(fired, c.Key) {
 			yes = "yes"
 		}
 		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s | %s | %s |\n", c.Key, c.Command, c.Kind, order, strings.Join(filters, ", "), yes, c.Doc)
@@ -66,7 +66,7 @@ func docsTable() string {
 
 // What the documentation says about order is what the recorder does.
 func TestLanesOfTheRegistry(t *testing.T) {
-	for _, key := range sent {
+	for _, key := range fired {
 		c, ok := registry.Lookup(key)
 		if !ok {
 			t.Fatalf("%s is not in the registry", key)

@@ -166,8 +166,8 @@ func newPlan(cfg Config) (*plan, error) {
 	return p, nil
 }
 
-// sent are the callbacks this version fires.
-var sent = []string{
+// fired are the callbacks this version makes.
+var fired = []string{
 	"beforeSendSingleMsg", "afterSendSingleMsg", "beforeSendGroupMsg", "afterSendGroupMsg", "beforeMsgModify", "afterMsgSaveDB",
 	"afterUserOnline", "afterUserOffline", "afterUserKickOff",
 }

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 )
 
@@ -11,6 +12,8 @@ type limiter struct {
 	slots   chan struct{}
 	waiting atomic.Int64
 }
+
+var errSaturated = errors.New("too many calls of this callback wait already")
 
 func newLimiter(n int) *limiter { return &limiter{slots: make(chan struct{}, n)} }
 

@@ -20,7 +20,7 @@ const goldenTime = 1_700_000_000_123
 func allOn(t testing.TB) *Engine {
 	t.Helper()
 	cfg := Config{URL: "http://127.0.0.1:9/webhook", Callbacks: map[string]Callback{}}
-	for _, key := range sent {
+	for _, key := range fired {
 		cfg.Callbacks[key] = Callback{Enable: true}
 	}
 	e, err := New(cfg, Options{Now: func() time.Time { return time.UnixMilli(goldenTime) }})

@@ -46,7 +46,7 @@ func (e *Engine) Hints() []string {
 		cb := p.byKey[desc.Key]
 		switch {
 		case cb == nil:
-		case !slices.Contains(sent, cb.Key):
+		case !slices.Contains(fired, cb.Key):
 			hints = append(hints, fmt.Sprintf("webhook %s is on, but this version does not send it yet", cb.Key))
 		case cb.Key == "beforeMsgModify" && len(cb.filter.allowed) == 0:
 			hints = append(hints, "webhook beforeMsgModify is called for every user message, not for text only as up to OpenIM 3.8.3; allowedTypes: [101] restricts it")

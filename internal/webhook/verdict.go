@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 
@@ -106,5 +105,3 @@ func (r response) redirectTo() string {
 	}
 	return " to " + short(r.location, 200)
 }
-
-var errSaturated = errors.New("too many calls of this callback wait already")
