@@ -46,6 +46,7 @@ func eachPushed(data []byte, f func(pushed)) error {
 				conversationID = b
 			case mapValue:
 				pull = b
+			default:
 			}
 			return nil
 		}); err != nil {
@@ -62,6 +63,7 @@ func eachPushed(data []byte, f func(pushed)) error {
 					p.clientMsgID = b
 				case msgDataSeq:
 					p.seq = v
+				default:
 				}
 				return nil
 			}); err != nil {
@@ -81,6 +83,7 @@ func ackIDs(data []byte) (serverMsgID, clientMsgID []byte, err error) {
 			serverMsgID = b
 		case sendMsgRespClientMsgID:
 			clientMsgID = b
+		default:
 		}
 		return nil
 	})

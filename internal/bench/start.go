@@ -113,8 +113,7 @@ func stop(cmd *exec.Cmd, ended chan error) error {
 		return nil
 	case <-time.After(stopPatience):
 		_ = cmd.Process.Kill()
-		<-ended
-		return fmt.Errorf("stop: the server did not end within %s", stopPatience)
+		return fmt.Errorf("stop: the server did not end within %s: %w", stopPatience, <-ended)
 	}
 }
 

@@ -28,7 +28,7 @@ func TestStart(t *testing.T) {
 		os.Exit(0)
 	}
 
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
