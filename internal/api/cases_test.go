@@ -581,3 +581,58 @@ func TestFindUsers(t *testing.T) {
 		}
 	})
 }
+
+func TestSortedConversations(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, open storetest.Open) {
+		n := start(t, open, "alice", "bob", "carol", "dave", "erin")
+		list := func(body object) conversation.GetSortedConversationListResp {
+			t.Helper()
+			body["userID"] = "alice"
+			if body["pagination"] == nil {
+				body["pagination"] = object{"pageNumber": 1, "showNumber": 10}
+			}
+			return into[conversation.GetSortedConversationListResp](t, n.must(n.post("alice", "/conversation/get_sorted_conversation_list", body)))
+		}
+		if got := n.post("alice", "/conversation/get_sorted_conversation_list", object{"userID": "alice", "pagination": object{"pageNumber": 1, "showNumber": 1}}); got.ErrCode != 1004 {
+			t.Errorf("no conversation: errCode %d", got.ErrCode)
+		}
+		at := 1_700_000_000_000
+		for i, from := range []string{"bob", "carol", "dave", "carol"} {
+			m := sendText(from, "alice", fmt.Sprint("text ", i))
+			m["sendTime"] = at + i
+			n.must(n.post(adminID, "/msg/send_msg", m))
+		}
+		n.must(n.post("erin", "/group/create_group", object{
+			"ownerUserID": "erin", "memberUserIDs": []string{"alice"}, "groupInfo": object{"groupID": "g", "groupName": "G", "groupType": 2},
+		}))
+		n.must(n.post("alice", "/conversation/set_conversations", object{
+			"userIDs": []string{"alice"}, "conversation": object{"conversationID": "si_alice_bob", "conversationType": 1, "userID": "bob", "isPinned": true},
+		}))
+		got := list(object{})
+		var order []string
+		for _, e := range got.ConversationElems {
+			order = append(order, fmt.Sprintf("%s %d", e.ConversationID, e.UnreadCount))
+		}
+		if want := []string{"si_alice_bob 1", "si_alice_carol 2", "si_alice_dave 1", "sg_g 0"}; !slices.Equal(order, want) {
+			t.Errorf("%v, want %v", order, want)
+		}
+		if got.ConversationTotal != 3 || got.UnreadTotal != 4 {
+			t.Errorf("totals %d, %d", got.ConversationTotal, got.UnreadTotal)
+		}
+		if m := got.ConversationElems[1].MsgInfo; m.SenderName != "nick carol" || m.Content != `{"content":"text 3"}` {
+			t.Errorf("newest of carol: %v", m)
+		}
+		if got.ConversationElems[3].MsgInfo != nil {
+			t.Errorf("newest of an empty group: %v", got.ConversationElems[3].MsgInfo)
+		}
+		if page := list(object{"pagination": object{"pageNumber": 2, "showNumber": 3}}); len(page.ConversationElems) != 1 {
+			t.Errorf("second page: %v", page.ConversationElems)
+		}
+		if page := list(object{"pagination": object{"pageNumber": 9, "showNumber": 3}}); len(page.ConversationElems) != 0 {
+			t.Errorf("ninth page: %v", page.ConversationElems)
+		}
+		if some := list(object{"conversationIDs": []string{"si_alice_dave", "si_none"}}); len(some.ConversationElems) != 1 {
+			t.Errorf("chosen: %v", some.ConversationElems)
+		}
+	})
+}

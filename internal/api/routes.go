@@ -92,6 +92,7 @@ func (s *server) routes() http.Handler {
 	post("/conversation/get_conversations", call(s, self((*conversation.GetConversationsReq).GetOwnerUserID), s.someConversations))
 	post("/conversation/get_all_conversations", call(s, self((*conversation.GetAllConversationsReq).GetOwnerUserID), s.allConversations))
 	post("/conversation/get_owner_conversation", call(s, self((*conversation.GetOwnerConversationReq).GetUserID), s.ownerConversations))
+	post("/conversation/get_sorted_conversation_list", call(s, self((*conversation.GetSortedConversationListReq).GetUserID), s.sortedConversations))
 	post("/conversation/get_full_conversation_ids", call(s, self((*conversation.GetFullOwnerConversationIDsReq).GetUserID), s.conversationIDs))
 	post("/conversation/get_incremental_conversations", call(s, self((*conversation.GetIncrementalConversationReq).GetUserID), s.conversationChanges))
 	post("/conversation/get_not_notify_conversation_ids", call(s, self((*conversation.GetNotNotifyConversationIDsReq).GetUserID), s.silentConversations))

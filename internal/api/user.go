@@ -37,7 +37,7 @@ func (s *server) updateUser(ctx context.Context, req *user.UpdateUserInfoReq) (n
 }
 
 // updateUserExReq has the check that the protocol's type lacks.
-type updateUserExReq struct{ user.UpdateUserInfoExReq } //nolint:govet // decoded into, never copied
+type updateUserExReq struct{ user.UpdateUserInfoExReq }
 
 func (r *updateUserExReq) Check() error {
 	switch {
