@@ -26,19 +26,9 @@ func (e *Engine) WithDeadline(ctx context.Context) context.Context {
 // *im.Error. asked tells whether a handler was called: time went by, and rules
 // must be checked again.
 func (e *Engine) BeforeSend(ctx context.Context, m *im.Message) (asked bool, err error) {
-	var cb *callback
 	p := e.plan.Load()
-	switch m.SessionType {
-	case im.SingleChat:
-		if cb = p.beforeSendSingle; cb != nil && e.o.IsAdmin(m.SendID) {
-			return false, nil
-		}
-	case im.GroupChat:
-		cb = p.beforeSendGroup
-	default: // nobody is asked about notices of accounts
-		return false, nil
-	}
-	if cb == nil || !cb.filter.admits(m) {
+	cb := e.sendCallback(p, m)
+	if cb == nil {
 		return false, nil
 	}
 	_, err = e.ask(ctx, p, cb, m, renderMessage(m, cb, im.OperationOf(ctx)))
@@ -50,8 +40,8 @@ func (e *Engine) BeforeSend(ctx context.Context, m *im.Message) (asked bool, err
 // wire names; ids and times are not listed. asked is as for BeforeSend.
 func (e *Engine) Modify(ctx context.Context, m *im.Message) (asked bool, changed []string, err error) {
 	p := e.plan.Load()
-	cb := p.beforeModify
-	if cb == nil || m.SessionType != im.SingleChat && m.SessionType != im.GroupChat || !cb.filter.admits(m) {
+	cb := p.modifyCallback(m)
+	if cb == nil {
 		return false, nil, nil
 	}
 	a, err := e.ask(ctx, p, cb, m, renderAddressed(m, cb, im.OperationOf(ctx)))
@@ -64,6 +54,37 @@ func (e *Engine) Modify(ctx context.Context, m *im.Message) (asked bool, changed
 			slog.String("callback", cb.Key), slog.Any("fields", dropped))
 	}
 	return true, changed, err
+}
+
+// Asks reports whether a handler would be asked about m before it is sent.
+func (e *Engine) Asks(m *im.Message) bool {
+	p := e.plan.Load()
+	return e.sendCallback(p, m) != nil || p.modifyCallback(m) != nil
+}
+
+// sendCallback is what BeforeSend asks about m, nil for nobody.
+func (e *Engine) sendCallback(p *plan, m *im.Message) *callback {
+	var cb *callback
+	switch m.SessionType {
+	case im.SingleChat:
+		cb = p.beforeSendSingle
+	case im.GroupChat:
+		cb = p.beforeSendGroup
+	default: // nobody is asked about notices of accounts
+	}
+	if cb == nil || !cb.filter.admits(m) || m.SessionType == im.SingleChat && e.o.IsAdmin(m.SendID) {
+		return nil
+	}
+	return cb
+}
+
+// modifyCallback is what Modify asks about m, nil for nobody.
+func (p *plan) modifyCallback(m *im.Message) *callback {
+	cb := p.beforeModify
+	if cb == nil || m.SessionType != im.SingleChat && m.SessionType != im.GroupChat || !cb.filter.admits(m) {
+		return nil
+	}
+	return cb
 }
 
 // ask makes one before-call about m and decides. It returns the answer whose

@@ -88,6 +88,9 @@ func TestWhoIsNotAsked(t *testing.T) {
 			if modified != c.modify || err != nil {
 				t.Errorf("Modify asked: %v, %v; want %v", modified, err, c.modify)
 			}
+			if asks := e.Asks(c.m); asks != (c.send || c.modify) {
+				t.Errorf("Asks says %v", asks)
+			}
 			want := 0
 			for _, called := range []bool{c.send, c.modify} {
 				if called {
