@@ -152,6 +152,9 @@ func openSQLite(ctx context.Context, s *Store, o Options) (_ engine, err error) 
 		opened = append(opened, c)
 		return c, nil
 	}
+	if err := makePrivate(e.path); err != nil {
+		return nil, err
+	}
 	if err := migrateSQLite(ctx, e.path); err != nil {
 		return nil, fmt.Errorf("schema of %s: %w", e.path, dialect{}.wrap(err))
 	}
@@ -176,6 +179,17 @@ func openSQLite(ctx context.Context, s *Store, o Options) (_ engine, err error) 
 	e.running.Go(func() { e.runCheckpoints(run) })
 	e.running.Go(func() { e.fillRecent(run) })
 	return e, nil
+}
+
+// makePrivate creates the database file if there is none, so that nobody else on
+// the machine can read messages whatever the directory's mode is. SQLite gives
+// its other files the mode of this one.
+func makePrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	return f.Close()
 }
 
 // lockDirectory makes a second server on the same data fail with a clear error
