@@ -183,6 +183,9 @@ func (r *replayCmd) Run(ctx context.Context, w io.Writer) error {
 	if err := r.call(ctx, http.MethodPost, "/webhook/replay", form, &out); err != nil {
 		return err
 	}
+	if r.Event != "" && out.Replayed == 0 {
+		return fmt.Errorf("no event %s was given up", r.Event)
+	}
 	_, err := fmt.Fprintf(w, "%d events put back\n", out.Replayed)
 	return err
 }
