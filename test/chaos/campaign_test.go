@@ -46,16 +46,18 @@ func (k campaign) run(t *testing.T) []fault {
 type instant struct {
 	moment moment
 	count  int
+	asked  bool // it is asked to stop before, and dies while it does
 }
 
 // mostEvents bounds how long a life lasts.
 const mostEvents = 300
 
 func chooseMoment(rng *rand.Rand) instant {
-	at := instant{moment(rng.IntN(int(moments))), 1 + rng.IntN(mostEvents)}
+	at := instant{moment: moment(rng.IntN(int(moments))), count: 1 + rng.IntN(mostEvents)}
 	if at.moment == momentConnected {
 		at.count = 1 + rng.IntN(len(devices))
 	}
+	at.asked = rng.IntN(5) == 0
 	return at
 }
 
@@ -64,9 +66,11 @@ func (k campaign) crash(t *testing.T, n node, r *record, clients []*client, at i
 	t.Helper()
 	s := n.start(t)
 	var running sync.WaitGroup
+	left := make(chan struct{}, len(clients))
 	for _, c := range clients {
 		running.Go(func() {
 			err := c.live(t, s)
+			left <- struct{}{}
 			if !s.killed.Load() {
 				r.fault(badProtocol, nil, "client %d lost a server that was not killed: %v\n%s", c.index, err, &s.output)
 			}
@@ -75,8 +79,15 @@ func (k campaign) crash(t *testing.T, n node, r *record, clients []*client, at i
 	if !r.await(patience, func() bool { return r.counts[at.moment] >= at.count || r.enough() }) {
 		r.fault(badProtocol, nil, "the server does too little: %v of %v\n%s", r.counts, at, &s.output)
 	}
+	if at.asked {
+		s.terminate()
+		<-left
+	}
 	s.kill()
 	running.Wait()
+	if s.raced() {
+		r.fault(badProtocol, nil, "the server has a data race\n%s", &s.output)
+	}
 }
 
 // live connects and works until the connection ends.
@@ -129,6 +140,7 @@ func (k campaign) settle(t *testing.T, n node, r *record, clients []*client) {
 		r.fault(eventStuck, nil, "%v\n%s", err, &s.output)
 	}
 	r.checkEvents(final)
+	r.checkPresence(clients)
 	if r.hasEnough() {
 		return
 	}
@@ -136,7 +148,7 @@ func (k campaign) settle(t *testing.T, n node, r *record, clients []*client) {
 	if err := k.drain(t, s); err != nil {
 		r.fault(eventStuck, nil, "%v\n%s", err, &s.output)
 	}
-	if err := s.stop(); err != nil {
+	if err := s.stop(); err != nil || s.raced() {
 		r.fault(badProtocol, nil, "the server stops with %v\n%s", err, &s.output)
 	}
 }

@@ -8,7 +8,7 @@
 // with one promise taken out must fail.
 //
 // PARLEY_CHAOS_ROUNDS sets the number of crashes, PARLEY_CHAOS_SEED repeats one
-// seed. A seed fixes what clients send, how the business server behaves and what
+// seed, PARLEY_BIN names a server that is built already. A seed fixes what clients send, how the business server behaves and what
 // each crash waits for; the operating system's scheduling stays random.
 package chaos
 
@@ -46,7 +46,10 @@ func TestCrash(t *testing.T) {
 		seeds = []uint64{seed}
 	}
 	random := seeds[len(seeds)-1]
-	binary := build(t, t.TempDir())
+	binary := os.Getenv("PARLEY_BIN")
+	if binary == "" {
+		binary = build(t, t.TempDir())
+	}
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
 		campaign{binary: binary, postgresURL: storetest.PostgresURL(t), seed: random, rounds: max(rounds/postgresShare, postgresLeast)}.mustPass(t)

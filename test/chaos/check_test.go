@@ -1,10 +1,10 @@
 package chaos
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/parley-im/parley/internal/im"
 )
@@ -68,7 +68,7 @@ func (r *record) checkLogs(final logs) {
 	for _, s := range r.sends {
 		e, found := stored[s.id]
 		switch {
-		case verdictOf(s.number) != approves:
+		case s.refusal != 0:
 			if found {
 				r.faultLocked(refusedStored, s, "stored as %+v", e)
 			}
@@ -157,31 +157,53 @@ func (r *record) checkEvents(final logs) {
 	}
 }
 
-// presenceIs compares the last event of every device with what is true, and
-// looks for connections that ended without having begun. The caller holds mu.
-func (r *record) presenceIs(clients []*client, online []bool) error {
-	var wrong []string
-	for i, c := range clients {
-		var last string
-		opened := make(map[string]bool)
-		for _, e := range r.delivered {
-			if e.UserID != c.userID || e.PlatformID != int32(c.platform) {
-				continue
-			}
-			last = e.command
+// presenceOf are the presence events of a device. The caller holds mu.
+func (r *record) presenceOf(c *client) []*event {
+	var out []*event
+	for _, e := range r.delivered {
+		if e.UserID == c.userID && e.PlatformID == int32(c.platform) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// checkPresence looks for connections of which the business server was told only
+// half. No device has two at a time.
+func (r *record) checkPresence(clients []*client) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range clients {
+		var open string
+		for _, e := range r.presenceOf(c) {
 			switch {
-			case e.command == afterOnline:
-				opened[e.ConnID] = true
-			case !opened[e.ConnID]:
-				wrong = append(wrong, fmt.Sprintf("connection %s of %s ended but never began", e.ConnID, c.userID))
+			case e.command == afterOnline && open != "":
+				r.faultLocked(presenceWrong, nil, "%s on %s: connection %s begins while %s has not ended", c.userID, c.platform, e.ConnID, open)
+			case e.command == afterOffline && open != e.ConnID:
+				r.faultLocked(presenceWrong, nil, "%s on %s: connection %s ends while %q is open", c.userID, c.platform, e.ConnID, open)
+			}
+			if open = ""; e.command == afterOnline {
+				open = e.ConnID
 			}
 		}
-		if want := map[bool]string{true: afterOnline, false: afterOffline}[online[i]]; last != want {
-			wrong = append(wrong, fmt.Sprintf("%s on %s: the last event is %q, want %q", c.userID, c.platform, last, want))
+	}
+}
+
+// presenceIs compares the last event of every device with what is true. The
+// caller holds mu.
+func (r *record) presenceIs(clients []*client, online []bool) error {
+	var wrong []error
+	for i, c := range clients {
+		want, last := afterOffline, ""
+		if online[i] {
+			want = afterOnline
+		}
+		if all := r.presenceOf(c); len(all) > 0 {
+			last = all[len(all)-1].command
+		}
+		if last != want {
+			wrong = append(wrong, fmt.Errorf("%s on %s: the last event is %q, want %q", c.userID, c.platform, last, want))
 		}
 	}
-	if len(wrong) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%s", strings.Join(wrong, "; "))
+	return errors.Join(wrong...)
 }

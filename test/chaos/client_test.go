@@ -172,9 +172,11 @@ func (c *client) next() *send {
 	s := &send{id: m.ClientMsgID, number: c.number, content: string(m.Content)}
 	if to := c.rng.IntN(len(users) + 1); to < len(users) && users[to] != c.userID {
 		m.RecvID = users[to]
+		s.refusal = verdictOf(s.number).refusal(false)
 		s.conversation = string(im.SingleConversation(c.userID, users[to]))
 	} else {
 		m.SessionType, m.GroupID = int32(im.GroupChat), groupID
+		s.refusal = verdictOf(s.number).refusal(true)
 		s.conversation = string(im.GroupConversation(groupID))
 	}
 	s.data = encode(m)
@@ -332,9 +334,18 @@ func (s *session) takePush(data []byte) error {
 			s.pushed[conversation] = m.Seq
 			s.client.record.saw(s.client, byPush, conversation, m)
 			s.client.know(conversation, m.Seq)
+			if s.client.awaitsAnswerTo(m.ClientMsgID) {
+				return fmt.Errorf("the echo of %s came before its ack", m.ClientMsgID)
+			}
 		}
 	}
 	return nil
+}
+
+func (c *client) awaitsAnswerTo(id string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.open, func(o *send) bool { return o.id == id })
 }
 
 func (c *client) know(conversation string, seq int64) {

@@ -16,6 +16,9 @@ import (
 
 // verdict is what the business server says about a message. It depends on the
 // message's number alone, so that every repetition gets the same.
+//
+// failedContinue is on for groups and off for single chats: it decides about the
+// last two kinds, and must not touch those before.
 type verdict int
 
 const (
@@ -23,8 +26,8 @@ const (
 	refuses
 	refusesAndFailed // nextCode 1 beside an actionCode other than 0
 	refusesInRubbish // nextCode 1 in an object with something behind it
-	talksRubbish     // failedContinue is off: refused with 90007
-	hangsUp          // refused with 90004
+	talksRubbish     // without failedContinue refused with 90007
+	hangsUp          // without failedContinue refused with 90004
 )
 
 func verdictOf(number int) verdict {
@@ -43,14 +46,14 @@ func verdictOf(number int) verdict {
 	return approves
 }
 
-// code is the error code the sender must get.
-func (v verdict) code() int32 {
-	switch v {
-	case refuses, refusesAndFailed, refusesInRubbish:
+// refusal is the error code the sender must get, 0 if the message is sent.
+func (v verdict) refusal(failedContinue bool) int32 {
+	switch {
+	case v == refuses, v == refusesAndFailed, v == refusesInRubbish:
 		return 5001
-	case talksRubbish:
+	case v == talksRubbish && !failedContinue:
 		return 90007
-	case hangsUp:
+	case v == hangsUp && !failedContinue:
 		return 90004
 	}
 	return 0
@@ -81,6 +84,7 @@ type handler struct {
 }
 
 func startHandler(t *testing.T, r *record, rng *rand.Rand) *handler {
+	t.Helper()
 	h := &handler{record: r, rng: rng}
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)

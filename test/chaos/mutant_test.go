@@ -40,21 +40,21 @@ var early = []edit{
 
 var mutants = []mutant{
 	{
-		name: "ack before commit", finds: ackLost,
+		name: "early ack", finds: ackLost,
 		edits: append([]edit{
 			{"internal/message/send.go", "\t\tack(sent)\n", "\t\t_ = sent\n"},
 			{"internal/message/send.go", "Committed: done,", "Committed: done, Early: func(m *im.Message) { ack(answer(m)) },"},
 		}, early...),
 	},
 	{
-		name: "delivery before commit", finds: shownUnstored,
+		name: "early delivery", finds: shownUnstored,
 		edits: append([]edit{
 			{"internal/message/send.go", "\t\ts.deliver.Deliver(m, post.recipients, operationID)\n", ""},
 			{"internal/message/send.go", "Committed: done,", "Committed: done, Early: func(m *im.Message) { s.deliver.Deliver(m, post.recipients, operationID) },"},
 		}, early...),
 	},
 	{
-		name: "outbox outside the transaction", finds: eventLost,
+		name: "late outbox", finds: eventLost,
 		edits: []edit{
 			{"internal/store/tx.go", "\toutbox  bool\n}\n\n// AfterCommit", "\toutbox  bool\n\tlate    []OutboxEvent\n}\n\n// AfterCommit"},
 			{"internal/store/tx.go", "\ttx.outbox = true\n\treturn tx.insertOutbox(rows)\n", "\ttx.late = append(tx.late, rows...)\n\treturn nil\n"},
@@ -83,6 +83,24 @@ func (w *sqliteWriter) writeLate(g *group) {
 // errGroup marks`,
 			},
 		},
+	},
+	{
+		name: "forgotten send", finds: storedTwice,
+		edits: []edit{{
+			"internal/store/append.go", "since := tx.store.Now() - im", "since := tx.store.Now() + im",
+		}},
+	},
+	{
+		name: "odd refusal", finds: refusalTurned,
+		edits: []edit{{
+			"internal/webhook/answer.go", `strings.EqualFold(name, "nextCode") && a.nextCode == 1`, `strings.EqualFold(name, "nextCode") && a.nextCode == 1 && a.actionCode == 0`,
+		}},
+	},
+	{
+		name: "lost session", finds: presenceWrong,
+		edits: []edit{{
+			"internal/presence/presence.go", "if err := t.endLeftOver(ctx); err != nil {", "if err := ctx.Err(); err != nil {",
+		}},
 	},
 }
 

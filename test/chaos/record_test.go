@@ -42,6 +42,7 @@ const (
 type send struct {
 	id           string // clientMsgID
 	number       int    // what the business server decides by
+	refusal      int32  // the error code it must be answered with, 0 if it is sent
 	conversation string
 	content      string
 	data         []byte // of the request
@@ -207,7 +208,7 @@ func (r *record) acked(s *send, a ack) {
 	defer r.mu.Unlock()
 	r.note(s, "acked as %s at %d", a.serverMsgID, a.sendTime)
 	switch {
-	case verdictOf(s.number) != approves:
+	case s.refusal != 0:
 		r.faultLocked(refusalTurned, s, "acked, but the business server refused it")
 	case s.ack == nil:
 		s.ack = &a
@@ -222,8 +223,8 @@ func (r *record) refused(s *send, code int32, text string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.note(s, "refused with %d %s", code, text)
-	if want := verdictOf(s.number).code(); code != want {
-		r.faultLocked(refusalTurned, s, "answered with %d %s, want %d", code, text, want)
+	if code != s.refusal {
+		r.faultLocked(refusalTurned, s, "answered with %d %s, want %d", code, text, s.refusal)
 	}
 	s.refused = code
 	r.notify(momentAcked)

@@ -1,10 +1,10 @@
 package chaos
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -88,12 +88,15 @@ func (s *server) kill() {
 	<-s.exited
 }
 
-// stop asks the process to end.
-func (s *server) stop() error {
+// terminate asks the process to end.
+func (s *server) terminate() {
 	s.killed.Store(true)
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return fmt.Errorf("stop: %w", err)
-	}
+	_ = s.cmd.Process.Signal(syscall.SIGTERM) // fails only if it ended by itself
+}
+
+// stop asks the process to end and waits until it has.
+func (s *server) stop() error {
+	s.terminate()
 	select {
 	case <-s.exited:
 		return s.err
@@ -123,10 +126,14 @@ func (s *server) outbox(ctx context.Context) (stats store.OutboxStats, err error
 	return stats, json.NewDecoder(resp.Body).Decode(&stats)
 }
 
+// raced reports whether a server built with the race detector had a race.
+func (s *server) raced() bool { return s.output.races.Load() }
+
 // tail keeps the end of what a process printed.
 type tail struct {
-	mu sync.Mutex
-	b  []byte
+	mu    sync.Mutex
+	b     []byte
+	races atomic.Bool
 }
 
 const tailSize = 8 << 10
@@ -135,6 +142,9 @@ func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.b = append(t.b, p...)
+	if bytes.Contains(t.b, []byte("DATA RACE")) {
+		t.races.Store(true)
+	}
 	t.b = t.b[max(0, len(t.b)-tailSize):]
 	return len(p), nil
 }

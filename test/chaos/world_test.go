@@ -105,9 +105,8 @@ func configure(t *testing.T, handlerURL, postgresURL string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	webhooks := fmt.Sprintf("url: %s\nretry:\n  initial: 20ms\n  max: 200ms\n", handlerURL)
-	for _, key := range []string{"beforeSendSingleMsg", "beforeSendGroupMsg"} {
-		webhooks += key + ":\n  enable: true\n  failedContinue: false\n"
-	}
+	webhooks += "beforeSendSingleMsg:\n  enable: true\n  failedContinue: false\n"
+	webhooks += "beforeSendGroupMsg:\n  enable: true\n  failedContinue: true\n"
 	for _, key := range []string{"afterSendSingleMsg", "afterSendGroupMsg", "afterMsgSaveDB", "afterUserOnline", "afterUserOffline"} {
 		webhooks += key + ":\n  enable: true\n"
 	}
