@@ -64,7 +64,7 @@ func TestMessageWorks(t *testing.T) {
 
 func TestRunByDuration(t *testing.T) {
 	t.Parallel()
-	r, err := run(t, startFake(t, faults{}).options(Options{Work: PairAck, WarmUp: 20 * time.Millisecond, Duration: 100 * time.Millisecond}))
+	r, err := run(t, startFake(t, faults{}).options(Options{Work: PairAck, WarmUp: 20 * time.Millisecond, Duration: 300 * time.Millisecond}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestViolations(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r, err := run(t, startFake(t, test.faults).options(Options{Work: Open, Count: 20, Rate: 2000, Drain: time.Second}))
+			r, err := run(t, startFake(t, test.faults).options(Options{Work: Open, Count: 20, Rate: 2000, Drain: 3 * time.Second}))
 			if test.want.any() != errors.Is(err, ErrViolation) {
 				t.Errorf("got error %v", err)
 			}
@@ -184,7 +184,7 @@ func TestStalledChain(t *testing.T) {
 		}
 		return 1, false
 	}})
-	r, err := run(t, s.options(Options{Work: PairReceipt, Count: 100, Duration: 200 * time.Millisecond, Drain: 50 * time.Millisecond}))
+	r, err := run(t, s.options(Options{Work: PairReceipt, Count: 100, Duration: time.Second, Drain: 50 * time.Millisecond}))
 	if !errors.Is(err, ErrViolation) || r.Violations.Lost != 2 || r.Messages != 6 {
 		t.Errorf("got %v, %+v, %d messages", err, r.Violations, r.Messages)
 	}

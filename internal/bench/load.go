@@ -277,8 +277,10 @@ func (l *load) measure(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	l.stopped.Store(true)
-	l.drain(ctx)
+	if l.o.Count == 0 {
+		l.stopped.Store(true)
+		l.drain(ctx)
+	}
 	if err := sleep(ctx, linger); err != nil {
 		return Result{}, err
 	}
