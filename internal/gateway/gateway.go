@@ -52,7 +52,6 @@ type Server struct {
 	buffers  sync.Pool
 
 	count    atomic.Int64
-	connIDs  atomic.Uint64
 	started  int64
 	closing  atomic.Bool
 	handlers sync.WaitGroup // one per connection

@@ -433,7 +433,7 @@ func (b *postgresBatchState) place(a *Append, repeated im.Seq) (refused, err err
 func (b *postgresBatchState) insert() error {
 	var (
 		logs, seqs, times []int64
-		clients, senders  []string
+		clients           []string
 		data              [][]byte
 		dedup             = make(map[[3]any]int)
 		reads             = make(map[readKey]im.Seq)
@@ -446,8 +446,7 @@ func (b *postgresBatchState) insert() error {
 		}
 		m, log := a.Message, b.logs[a.Message.ConversationID]
 		logs, seqs, times = append(logs, log.id), append(seqs, int64(m.Seq)), append(times, int64(m.SendTime))
-		clients, senders = append(clients, m.ClientMsgID), append(senders, m.SendID)
-		data = append(data, encodeMessage(nil, m))
+		clients, data = append(clients, m.ClientMsgID), append(data, encodeMessage(nil, m))
 		if !m.ConversationID.IsNotification() {
 			reads[readKey{m.SendID, log.id}] = m.Seq
 		}

@@ -39,6 +39,8 @@ func (tx *Tx) nextVersion(kind im.VersionKind, ownerID string) (v im.Version, er
 }
 
 // removed notes that an element left a list, at the version of that operation.
+//
+//lint:ignore U1000 nothing leaves a list yet; unfriending and leaving a group will
 func (tx *Tx) removed(kind im.VersionKind, ownerID, elementID string, version uint64) error {
 	_, err := tx.exec(`INSERT INTO tombstone (kind, owner_id, element_id, version) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (kind, owner_id, element_id) DO UPDATE SET version = excluded.version`, kind, ownerID, elementID, version)
