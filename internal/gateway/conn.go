@@ -200,12 +200,16 @@ func (c *conn) flush() {
 }
 
 func (c *conn) write(batch []frame) (err error) {
-	if err := c.ws.SetWriteDeadline(time.Now().Add(writeWait)); err != nil {
+	deadline := time.Now().Add(writeWait)
+	if err := c.ws.SetWriteDeadline(deadline); err != nil {
 		return err
 	}
 	if corked, ok := c.ws.NetConn().(*corkConn); ok && len(batch) > 1 {
-		corked.cork()
+		err = corked.cork(deadline)
 		defer func() { err = errors.Join(err, corked.uncork()) }()
+		if err != nil {
+			return err
+		}
 	}
 	for _, f := range batch {
 		kind, payload := f.encode(c.form, c.gzip)

@@ -53,18 +53,23 @@ func (c *corkConn) Write(b []byte) (int, error) {
 }
 
 // SetWriteDeadline implements net.Conn. It waits for a write under way, or the
-// short patience of a heartbeat would become that of a batch of frames.
+// short patience of a heartbeat would become that of a batch of frames. While
+// corked, the deadline given to cork holds.
 func (c *corkConn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.held != nil {
+		return nil
+	}
 	return c.Conn.SetWriteDeadline(t)
 }
 
-// cork holds back what is written until uncork.
-func (c *corkConn) cork() {
+// cork holds back what is written until uncork, which must be done by deadline.
+func (c *corkConn) cork(deadline time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.held = corkBuffers.Get().(*[]byte)
+	return c.Conn.SetWriteDeadline(deadline)
 }
 
 // uncork writes what was held back.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -12,9 +13,10 @@ import (
 // recordedConn keeps every write apart.
 type recordedConn struct {
 	net.Conn
-	mu     sync.Mutex
-	writes [][]byte
-	err    error
+	mu        sync.Mutex
+	writes    [][]byte
+	deadlines []time.Time
+	err       error
 }
 
 func (c *recordedConn) Write(p []byte) (int, error) {
@@ -27,7 +29,41 @@ func (c *recordedConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (c *recordedConn) SetWriteDeadline(time.Time) error { return nil }
+func (c *recordedConn) SetWriteDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.deadlines = append(c.deadlines, t)
+	return nil
+}
+
+func TestCorkKeepsItsDeadline(t *testing.T) {
+	t.Parallel()
+	under := new(recordedConn)
+	c := &corkConn{Conn: under}
+	batch, heartbeat := time.Unix(1000, 0), time.Unix(1, 0)
+	if err := c.cork(batch); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetWriteDeadline(heartbeat); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.uncork(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetWriteDeadline(heartbeat); err != nil {
+		t.Fatal(err)
+	}
+	if want := []time.Time{batch, heartbeat}; !slices.Equal(under.deadlines, want) {
+		t.Errorf("deadlines %v, want %v", under.deadlines, want)
+	}
+}
+
+func mustCork(t *testing.T, c *corkConn) {
+	t.Helper()
+	if err := c.cork(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+}
 
 func TestCorkGathersWrites(t *testing.T) {
 	t.Parallel()
@@ -39,7 +75,7 @@ func TestCorkGathersWrites(t *testing.T) {
 		}
 	}
 	write("a")
-	c.cork()
+	mustCork(t, c)
 	write("b")
 	write("c")
 	if len(under.writes) != 1 {
@@ -49,7 +85,7 @@ func TestCorkGathersWrites(t *testing.T) {
 		t.Fatal(err)
 	}
 	write("d")
-	c.cork()
+	mustCork(t, c)
 	if err := c.uncork(); err != nil { // of nothing
 		t.Fatal(err)
 	}
@@ -62,7 +98,7 @@ func TestCorkIsBounded(t *testing.T) {
 	t.Parallel()
 	under := new(recordedConn)
 	c := &corkConn{Conn: under}
-	c.cork()
+	mustCork(t, c)
 	chunk := bytes.Repeat([]byte("x"), corkLimit/4)
 	for range 4 {
 		if _, err := c.Write(chunk); err != nil {
@@ -90,7 +126,7 @@ func TestCorkReportsErrors(t *testing.T) {
 	t.Parallel()
 	gone := errors.New("gone")
 	c := &corkConn{Conn: &recordedConn{err: gone}}
-	c.cork()
+	mustCork(t, c)
 	if _, err := c.Write([]byte("x")); err != nil {
 		t.Errorf("held write: %v", err)
 	}
@@ -112,7 +148,7 @@ func TestCorkWithHeartbeats(t *testing.T) {
 		writers.Go(func() {
 			for i := range 300 {
 				if i%3 == 0 {
-					c.cork()
+					mustCork(t, c)
 				}
 				_, _ = c.Write([]byte{'f', byte(i)})
 				if i%3 == 2 {
