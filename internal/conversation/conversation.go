@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/message"
@@ -121,36 +122,25 @@ func (s *Service) Set(ctx context.Context, ownerIDs []string, t Target, c store.
 	if err := check(ownerIDs, t, c); err != nil {
 		return err
 	}
-	private := c.PrivateChat
-	c.PrivateChat = nil
-	owners := slices.Sorted(slices.Values(ownerIDs)) // rows are locked in user order
-	owners = slices.Compact(owners)
-	var changed, turned []string
+	edits := editsOf(ownerIDs, t, c)
+	var changed []string
 	err := s.store.Write(ctx, func(tx *store.Tx) error {
-		changed, turned = nil, nil
-		for _, owner := range owners {
-			did, err := set(tx, owner, t, c)
+		changed = nil
+		for _, e := range edits {
+			did, err := set(tx, e.owner, e.target, e.change)
 			if err != nil {
 				return err
 			}
-			if did {
-				changed = append(changed, owner)
+			if did && !slices.Contains(changed, e.owner) {
+				changed = append(changed, e.owner)
 			}
-			if private == nil || t.Type == im.GroupChat {
-				continue
-			}
-			turn, err := setPrivate(tx, owner, t, *private)
-			if err != nil {
-				return err
-			}
-			turned = append(turned, turn...)
 		}
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("set conversation: %w", err)
 	}
-	for _, owner := range slices.Compact(slices.Sorted(slices.Values(append(changed, turned...)))) {
+	for _, owner := range changed {
 		if err := s.messages.Notify(ctx, message.Notification{
 			SendID: owner, RecvID: owner,
 			Notice: im.ConversationsChanged{UserID: owner, ConversationIDs: []im.ConversationID{t.ConversationID}},
@@ -159,6 +149,34 @@ func (s *Service) Set(ctx context.Context, ownerIDs []string, t Target, c store.
 		}
 	}
 	return nil
+}
+
+// edit is a change of one owner's row.
+type edit struct {
+	owner  string
+	target Target
+	change store.ConversationChange
+}
+
+// editsOf lists the changes in the order of the owners, in which rows are
+// locked. What is private for one side is so for the other.
+func editsOf(ownerIDs []string, t Target, c store.ConversationChange) []edit {
+	private := store.ConversationChange{PrivateChat: c.PrivateChat}
+	c.PrivateChat = nil
+	var edits []edit
+	for _, owner := range slices.Compact(slices.Sorted(slices.Values(ownerIDs))) {
+		edits = append(edits, edit{owner, t, c})
+		if private.PrivateChat == nil || t.Type == im.GroupChat {
+			continue
+		}
+		edits = append(edits, edit{owner, t, private})
+		if peer := t; t.UserID != owner {
+			peer.UserID = owner
+			edits = append(edits, edit{t.UserID, peer, private})
+		}
+	}
+	slices.SortStableFunc(edits, func(a, b edit) int { return strings.Compare(a.owner, b.owner) })
+	return edits
 }
 
 func check(ownerIDs []string, t Target, c store.ConversationChange) error {
@@ -255,34 +273,6 @@ func mayOpen(tx *store.Tx, owner string, t Target) error {
 		return im.ErrArgs.With("the id of this conversation belongs to two other users")
 	}
 	return nil
-}
-
-// setPrivate turns burning after reading on or off for both sides and returns
-// for whom that was a change.
-func setPrivate(tx *store.Tx, owner string, t Target, private bool) ([]string, error) {
-	sides := []struct {
-		owner string
-		t     Target
-	}{{owner, t}}
-	if t.UserID != owner {
-		peer := t
-		peer.UserID = owner
-		sides = append(sides, struct {
-			owner string
-			t     Target
-		}{t.UserID, peer})
-	}
-	var turned []string
-	for _, side := range sides {
-		did, err := set(tx, side.owner, side.t, store.ConversationChange{PrivateChat: &private})
-		if err != nil {
-			return nil, err
-		}
-		if did {
-			turned = append(turned, side.owner)
-		}
-	}
-	return turned, nil
 }
 
 // apply makes the change in memory, as the store makes it in the table.

@@ -37,16 +37,18 @@ func (s *Service) Import(ctx context.Context, ownerID string, friendIDs []string
 		return im.ErrArgs.With("friend userID repeated")
 	}
 	operator := im.CallerOf(ctx).UserID
+	lists := slices.Sorted(slices.Values(append(distinct, ownerID))) // locked in user order
 	err := s.store.Write(ctx, func(tx *store.Tx) error {
 		if err := known(tx, append([]string{ownerID}, friendIDs...)); err != nil {
 			return err
 		}
 		now := s.store.Now()
-		if err := tx.InsertFriends(ownerID, friendIDs, im.FriendImported, operator, now); err != nil {
-			return err
-		}
-		for _, friendID := range distinct { // lists are locked in user order
-			if err := tx.InsertFriends(friendID, []string{ownerID}, im.FriendImported, operator, now); err != nil {
+		for _, listOwner := range lists {
+			added := []string{ownerID}
+			if listOwner == ownerID {
+				added = friendIDs
+			}
+			if err := tx.InsertFriends(listOwner, added, im.FriendImported, operator, now); err != nil {
 				return err
 			}
 		}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/parley-im/parley/internal/im"
 )
@@ -51,15 +52,15 @@ func (tx *Tx) InsertMembers(groupID string, members []im.Member) (im.Version, er
 	if err != nil {
 		return v, err
 	}
+	joined, err := tx.nextVersions(im.VersionJoinedGroups, members)
+	if err != nil {
+		return v, err
+	}
 	for _, m := range members {
-		joined, err := tx.nextVersion(im.VersionJoinedGroups, m.UserID)
-		if err != nil {
-			return v, err
-		}
 		if _, err := tx.exec(`INSERT INTO group_member (group_id, user_id, role, nickname, face_url, ex, join_source, inviter_id, operator_id,
 			mute_until, joined_at, created_version, version, joined_version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13)`,
 			groupID, m.UserID, m.Role, m.Nickname, m.FaceURL, m.Ex, m.JoinSource, m.InviterID, m.OperatorID,
-			m.MuteUntil, m.JoinedAt, v.Version, joined.Version); err != nil {
+			m.MuteUntil, m.JoinedAt, v.Version, joined[m.UserID]); err != nil {
 			return v, fmt.Errorf("insert member %s of %s: %w", m.UserID, groupID, err)
 		}
 		if err := tx.restored(im.VersionGroupMembers, groupID, m.UserID); err != nil {
@@ -71,6 +72,26 @@ func (tx *Tx) InsertMembers(groupID string, members []im.Member) (im.Version, er
 	}
 	tx.touch(groupID)
 	return v, nil
+}
+
+// nextVersions counts one operation on a list of each of the members, in the
+// order of their ids: two operations on the same users would otherwise wait for
+// each other.
+func (tx *Tx) nextVersions(kind im.VersionKind, members []im.Member) (map[string]uint64, error) {
+	ids := make([]string, len(members))
+	for i, m := range members {
+		ids[i] = m.UserID
+	}
+	slices.Sort(ids)
+	versions := make(map[string]uint64, len(ids))
+	for _, id := range ids {
+		v, err := tx.nextVersion(kind, id)
+		if err != nil {
+			return nil, err
+		}
+		versions[id] = v.Version
+	}
+	return versions, nil
 }
 
 // MemberProfileChanged counts a change of the user's profile in the groups that
