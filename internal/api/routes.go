@@ -85,6 +85,11 @@ func (s *server) routes() http.Handler {
 	post("/msg/set_conversation_has_read_seq", call(s, self((*msg.SetConversationHasReadSeqReq).GetUserID), s.setReadSeq))
 	post("/msg/mark_conversation_as_read", call(s, self((*msg.MarkConversationAsReadReq).GetUserID), s.markConversationRead))
 	post("/msg/mark_msgs_as_read", call(s, self((*msg.MarkMsgsAsReadReq).GetUserID), s.markMessagesRead))
+	post("/msg/revoke_msg", call(s, self((*msg.RevokeMsgReq).GetUserID), s.revokeMessage))
+	post("/msg/delete_msgs", call(s, self((*msg.DeleteMsgsReq).GetUserID), s.deleteMessages))
+	post("/msg/delete_msg_phsical_by_seq", call(s, admin, s.removeMessages)) // the path is OpenIM's
+	post("/msg/clear_conversation_msg", call(s, self((*msg.ClearConversationsMsgReq).GetUserID), s.clearConversations))
+	post("/msg/user_clear_all_msg", call(s, self((*msg.UserClearAllMsgReq).GetUserID), s.clearAll))
 	post("/msg/get_server_time", call(s, anyone, s.serverTime))
 
 	post("/conversation/set_conversations", call(s, eachOwner, s.setConversations))

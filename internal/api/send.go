@@ -127,7 +127,7 @@ func (s *server) compose(ctx context.Context, o *outgoing) (draft, error) {
 		ClientMsgID: im.NewMessageID(), SendID: o.SendID, GroupID: o.GroupID,
 		SenderPlatform: o.SenderPlatformID, SenderNickname: o.SenderNickname, SenderFaceURL: o.SenderFaceURL,
 		SessionType: o.SessionType, MsgFrom: im.FromSystem, ContentType: o.ContentType, Content: o.Content.raw,
-		SendTime: o.SendTime, CreateTime: im.MillisOf(s.Now()), Status: im.StatusSending, Push: wire.ToPushInfo(o.OfflinePushInfo), Ex: o.Ex,
+		SendTime: o.SendTime, CreateTime: im.MillisOf(s.Now()), Push: wire.ToPushInfo(o.OfflinePushInfo), Ex: o.Ex,
 	}
 	switch o.ContentType {
 	case im.ContentAtText:
@@ -336,7 +336,7 @@ func (s *server) sendSimpleMsg(ctx context.Context, req *simpleMsgReq) (*sendMsg
 	}
 	m := &im.Message{
 		SessionType: im.SingleChat, SendID: about.RecvID, RecvID: about.SendID, SenderPlatform: int32(im.PlatformAdmin),
-		MsgFrom: im.FromUser, ContentType: im.ContentMarkdown, CreateTime: im.MillisOf(s.Now()), Status: im.StatusSending,
+		MsgFrom: im.FromUser, ContentType: im.ContentMarkdown, CreateTime: im.MillisOf(s.Now()),
 		Push: wire.ToPushInfo(req.OfflinePushInfo), Ex: req.Ex,
 	}
 	if about.GroupID != "" {

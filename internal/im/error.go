@@ -49,6 +49,7 @@ var (
 	ErrNotFriend        = &Error{Code: 1303, Msg: "NotPeersFriend"}
 	ErrMuted            = &Error{Code: 1402, Msg: "MutedInGroup"}
 	ErrGroupMuted       = &Error{Code: 1403, Msg: "MutedGroup"}
+	ErrRevoked          = &Error{Code: 1404, Msg: "MsgAlreadyRevoke"}
 	ErrTokenExpired     = &Error{Code: 1501, Msg: "TokenExpiredError"}
 	ErrTokenInvalid     = &Error{Code: 1502, Msg: "TokenInvalidError"}
 	ErrTokenMalformed   = &Error{Code: 1503, Msg: "TokenMalformedError"}

@@ -146,6 +146,16 @@ type Message struct {
 	AtUserIDs    []string
 	AttachedInfo string
 	Ex           string
+
+	Revoked *Revocation // nil unless it was taken back
+}
+
+// Revocation says who took a message back.
+type Revocation struct {
+	RevokerID string
+	Nickname  string
+	Role      int32 // in the group, or the app level in a single chat; 0 for an administrator
+	At        Millis
 }
 
 // LogID returns the conversation the message belongs to, from its addressing

@@ -21,6 +21,33 @@ type MessagesRead struct {
 	ReadSeq        Seq
 }
 
+// MessageRevoked: a message was taken back.
+type MessageRevoked struct {
+	RevokerID      string
+	ByAdmin        bool
+	ConversationID ConversationID
+	SessionType    SessionType
+	Seq            Seq
+	ClientMsgID    string
+	At             Millis
+}
+
+// MessagesDeleted: a user deleted messages, for himself or for everybody.
+type MessagesDeleted struct {
+	UserID         string
+	ConversationID ConversationID
+	Seqs           []Seq
+}
+
+// ConversationsCleared: a user emptied conversations.
+type ConversationsCleared struct {
+	UserID          string
+	ConversationIDs []ConversationID
+}
+
+func (MessageRevoked) notice()       {}
+func (MessagesDeleted) notice()      {}
+func (ConversationsCleared) notice() {}
 func (UserChanged) notice()          {}
 func (ConversationsChanged) notice() {}
 func (MessagesRead) notice()         {}

@@ -2,6 +2,7 @@ package message
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/parley-im/parley/internal/im"
@@ -302,7 +303,7 @@ func (s *Service) LastMessages(ctx context.Context, userID string, ids []im.Conv
 			if m == nil {
 				continue
 			}
-			if err := p.markRead(v, []*im.Message{m}); err != nil {
+			if err := p.mark(id, v, []*im.Message{m}); err != nil {
 				return err
 			}
 			p.take(m)
@@ -319,6 +320,7 @@ type puller struct {
 	userID string
 	count  int
 	bytes  int
+	hides  *bool // the user deleted messages for himself; nil until asked
 }
 
 // room is how many more messages this reply takes.
@@ -341,7 +343,7 @@ func (p *puller) pull(c im.ConversationID, v view, first, last im.Seq) ([]*im.Me
 	if err != nil {
 		return nil, err
 	}
-	if err := p.markRead(v, stored); err != nil {
+	if err := p.mark(c, v, stored); err != nil {
 		return nil, err
 	}
 	wanted := make([]im.Seq, 0, last-first+1)
@@ -359,7 +361,7 @@ func (p *puller) pullSeqs(c im.ConversationID, v view, seqs []im.Seq) ([]*im.Mes
 	if err != nil {
 		return nil, err
 	}
-	if err := p.markRead(v, stored); err != nil {
+	if err := p.mark(c, v, stored); err != nil {
 		return nil, err
 	}
 	return p.fit(fill(c, stored, seqs)), nil
@@ -394,6 +396,32 @@ func fill(c im.ConversationID, stored []*im.Message, wanted []im.Seq) []*im.Mess
 		out = append(out, m)
 	}
 	return out
+}
+
+// mark fills in what differs from user to user.
+func (p *puller) mark(c im.ConversationID, v view, msgs []*im.Message) error {
+	if len(msgs) == 0 {
+		return nil
+	}
+	if p.hides == nil {
+		hides, err := p.tx.HidesMessages(p.userID)
+		if err != nil {
+			return err
+		}
+		p.hides = &hides
+	}
+	if *p.hides {
+		hidden, err := p.tx.HiddenMessages(p.userID, c, msgs[0].Seq, msgs[len(msgs)-1].Seq)
+		if err != nil {
+			return err
+		}
+		for _, m := range msgs {
+			if slices.Contains(hidden, m.Seq) {
+				m.Content, m.Status = nil, im.StatusDeleted
+			}
+		}
+	}
+	return p.markRead(v, msgs)
 }
 
 // markRead fills in IsRead for the messages of a single chat: each was read if

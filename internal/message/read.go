@@ -10,26 +10,26 @@ import (
 // SetReadSeq raises how far a user has read a conversation and tells his other
 // devices.
 func (s *Service) SetReadSeq(ctx context.Context, userID string, c im.ConversationID, seq im.Seq) error {
-	row, err := s.raise(ctx, userID, c, seq, true)
+	row, err := s.reader(ctx, userID, c, seq, true)
 	if err != nil {
 		return err
 	}
-	return s.notifyRead(ctx, row, userID, im.MessagesRead{ReaderID: userID, ConversationID: c, ReadSeq: seq})
+	return s.raise(ctx, row, userID, im.MessagesRead{ReaderID: userID, ConversationID: c, ReadSeq: seq})
 }
 
 // MarkConversationRead raises the read position; the peer of a single chat is
 // told, other devices of the user otherwise (websocket-and-messages 8.1).
 func (s *Service) MarkConversationRead(ctx context.Context, userID string, c im.ConversationID, seq im.Seq, seqs []im.Seq) error {
-	row, err := s.raise(ctx, userID, c, seq, false)
+	row, err := s.reader(ctx, userID, c, seq, false)
 	if err != nil {
 		return err
 	}
 	n := im.MessagesRead{ReaderID: userID, ConversationID: c, ReadSeq: seq}
-	to := userID
-	if row.Type == im.SingleChat {
-		n.Seqs, to = seqs, row.UserID
+	if row.Type != im.SingleChat {
+		return s.raise(ctx, row, userID, n)
 	}
-	return s.notifyRead(ctx, row, to, n)
+	n.Seqs = seqs
+	return s.raise(ctx, row, row.UserID, n)
 }
 
 // MarkMessagesRead marks single messages read, raises the read position to the
@@ -42,49 +42,54 @@ func (s *Service) MarkMessagesRead(ctx context.Context, userID string, c im.Conv
 	for _, q := range seqs {
 		last = max(last, q)
 	}
-	row, err := s.raise(ctx, userID, c, last, true)
+	row, err := s.reader(ctx, userID, c, last, true)
 	if err != nil {
 		return err
 	}
-	n := im.MessagesRead{ReaderID: userID, ConversationID: c, Seqs: seqs, ReadSeq: last}
-	return s.notifyRead(ctx, row, row.UserID, n)
+	return s.raise(ctx, row, row.UserID, im.MessagesRead{ReaderID: userID, ConversationID: c, Seqs: seqs, ReadSeq: last})
 }
 
-// raise checks rights and bounds and stores the read position.
-func (s *Service) raise(ctx context.Context, userID string, c im.ConversationID, seq im.Seq, strict bool) (row im.Conversation, err error) {
+// reader checks rights and bounds and returns the user's row.
+func (s *Service) reader(ctx context.Context, userID string, c im.ConversationID, seq im.Seq, strict bool) (row im.Conversation, err error) {
 	if !im.CallerOf(ctx).May(userID) {
 		return row, im.ErrNoPermission.With("cannot read for %s", userID)
 	}
 	if seq < 1 {
 		return row, im.ErrArgs.With("hasReadSeq must be 1 or more")
 	}
-	err = s.store.Write(ctx, func(tx *store.Tx) error {
+	err = s.store.Read(ctx, func(tx *store.Tx) error {
 		var found bool
 		var err error
 		if row, found, err = tx.Conversation(userID, c); err != nil {
 			return err
 		}
 		last, err := tx.MaxSeq(c)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
-		}
-		if strict && seq > last {
+		case strict && seq > last:
 			return im.ErrArgs.With("hasReadSeq %d is beyond the last message, %d", seq, last)
-		}
-		if !found {
+		case !found:
 			return im.ErrNotFound.With("conversation %s", c)
 		}
-		_, err = tx.AdvanceReadSeq(userID, c, min(seq, last))
-		return err
+		return nil
 	})
 	return row, err
 }
 
-// notifyRead sends a read receipt: stored if it goes to somebody else.
-func (s *Service) notifyRead(ctx context.Context, row im.Conversation, to string, n im.MessagesRead) error {
+// raise stores the read position together with its receipt. to is who is told:
+// "" means the group.
+func (s *Service) raise(ctx context.Context, row im.Conversation, to string, n im.MessagesRead) error {
 	out := Notification{SendID: n.ReaderID, RecvID: to, Notice: n, Stored: to != n.ReaderID}
 	if to == "" {
-		out.RecvID, out.GroupID = "", row.GroupID
+		out.GroupID = row.GroupID
 	}
-	return s.Notify(ctx, out)
+	return s.notify(ctx, out, func(tx *store.Tx) error {
+		last, err := tx.MaxSeq(n.ConversationID)
+		if err != nil {
+			return err
+		}
+		_, err = tx.AdvanceReadSeq(n.ReaderID, n.ConversationID, min(n.ReadSeq, last))
+		return err
+	})
 }

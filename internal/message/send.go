@@ -91,7 +91,9 @@ func (s *Service) finish(ctx context.Context, m *im.Message, post posting, ack f
 			return err
 		}
 	}
-	m.Status = im.StatusSent
+	if m.Status == im.StatusSending {
+		m.Status = im.StatusSent
+	}
 	operationID := im.OperationOf(ctx)
 	done := func(m *im.Message) {
 		sent := answer(m)

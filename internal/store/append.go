@@ -22,8 +22,11 @@ type Append struct {
 	Dedup bool
 	// Sent records im.MessageSent. Off for messages that report an event.
 	Sent bool
-	// Check runs once more, inside the transaction, the rules that the caller
-	// checked before he waited for a handler. Nil if nothing was waited for.
+	// Check runs inside the transaction, before anything of the message is
+	// written. It decides once more by the rules that were checked before a
+	// handler was waited for, and makes the change that a notification reports.
+	// It must decide before it writes: an *im.Error refuses the message alone,
+	// any other error voids the transaction.
 	Check func(*Tx) error
 	// Owners are the users whose conversation rows must exist with the message.
 	Owners []im.Conversation

@@ -33,6 +33,14 @@ const (
 	fieldAt
 	fieldAttached
 	fieldEx
+	fieldRevoked
+)
+
+const (
+	revokerID protowire.Number = iota + 1
+	revokerNickname
+	revokerRole
+	revokedAt
 )
 
 const (
@@ -101,7 +109,16 @@ func encodeMessage(b []byte, m *im.Message) []byte {
 		b = protowire.AppendString(protowire.AppendTag(b, fieldAt, protowire.BytesType), id)
 	}
 	b = appendText(b, fieldAttached, m.AttachedInfo)
-	return appendText(b, fieldEx, m.Ex)
+	b = appendText(b, fieldEx, m.Ex)
+	if r := m.Revoked; r != nil {
+		var sub []byte
+		sub = appendText(sub, revokerID, r.RevokerID)
+		sub = appendText(sub, revokerNickname, r.Nickname)
+		sub = appendNumber(sub, revokerRole, int64(r.Role))
+		sub = appendNumber(sub, revokedAt, int64(r.At))
+		b = protowire.AppendBytes(protowire.AppendTag(b, fieldRevoked, protowire.BytesType), sub)
+	}
+	return b
 }
 
 var errBadRow = errors.New("stored message is damaged")
@@ -167,6 +184,8 @@ func decodeMessage(b []byte, m *im.Message) error {
 			m.AttachedInfo = string(v)
 		case fieldEx:
 			m.Ex = string(v)
+		case fieldRevoked:
+			m.Revoked = decodeRevocation(v)
 		}
 	}, func(n protowire.Number, v int64) {
 		switch n {
@@ -205,4 +224,24 @@ func decodePush(b []byte) *im.PushInfo {
 		}
 	})
 	return p
+}
+
+func decodeRevocation(b []byte) *im.Revocation {
+	r := &im.Revocation{}
+	_ = eachField(b, func(n protowire.Number, v []byte) { // as in decodePush
+		switch n {
+		case revokerID:
+			r.RevokerID = string(v)
+		case revokerNickname:
+			r.Nickname = string(v)
+		}
+	}, func(n protowire.Number, v int64) {
+		switch n {
+		case revokerRole:
+			r.Role = int32(v)
+		case revokedAt:
+			r.At = im.Millis(v)
+		}
+	})
+	return r
 }

@@ -157,6 +157,12 @@ func (tx *Tx) GroupMemberIDs(groupID string) ([]string, error) {
 	return queryAll(tx, one[string], `SELECT user_id FROM group_member WHERE group_id = $1 ORDER BY role DESC, id`, groupID)
 }
 
+// MemberCount returns the number of a group's members.
+func (tx *Tx) MemberCount(groupID string) (n int64, err error) {
+	_, err = tx.queryRow(`SELECT count(*) FROM group_member WHERE group_id = $1`, []any{groupID}, &n)
+	return n, err
+}
+
 // MemberPage returns a group's members in the order of GroupMemberIDs.
 func (tx *Tx) MemberPage(groupID string, offset, limit int) ([]im.Member, error) {
 	return queryAll(tx, memberFields, memberColumns+memberFrom+`WHERE m.group_id = $1 ORDER BY m.role DESC, m.id LIMIT $2 OFFSET $3`, groupID, limit, offset)

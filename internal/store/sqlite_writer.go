@@ -304,8 +304,13 @@ func (w *sqliteWriter) appendOne(g *group, a *Append) error {
 		}
 	}
 	if a.Check != nil {
+		mark := g.tx.mark()
 		if err := protect(a.Check, g.tx); err != nil {
-			return err
+			g.tx.rewind(mark)
+			if _, refused := errors.AsType[*im.Error](err); refused {
+				return err
+			}
+			return errGroup{err}
 		}
 	}
 	if !a.Unstored {

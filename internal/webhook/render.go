@@ -102,6 +102,9 @@ func bodyOf(m *im.Message, cb *callback, operationID string) messageBody {
 // renderMessage is the body of the four send callbacks.
 func renderMessage(m *im.Message, cb *callback, operationID string) []byte {
 	body := bodyOf(m, cb, operationID)
+	if body.Status == im.StatusSent {
+		body.Status = im.StatusSending // the client's; OpenIM renders these bodies before it stores the message
+	}
 	if m.SessionType == im.GroupChat {
 		return render(groupMessageBody{body, m.GroupID})
 	}

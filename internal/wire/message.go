@@ -20,9 +20,10 @@ func ToMessage(d *sdkws.MsgData) *im.Message {
 	}
 }
 
-// FromMessage converts a message for clients.
+// FromMessage converts a message for clients. A revoked one shows who took it
+// back instead of its content.
 func FromMessage(m *im.Message) *sdkws.MsgData {
-	return &sdkws.MsgData{
+	d := &sdkws.MsgData{
 		Seq: int64(m.Seq), ClientMsgID: m.ClientMsgID, ServerMsgID: m.ServerMsgID,
 		SendID: m.SendID, RecvID: m.RecvID, GroupID: m.GroupID,
 		SenderPlatformID: m.SenderPlatform, SenderNickname: m.SenderNickname, SenderFaceURL: m.SenderFaceURL,
@@ -30,6 +31,46 @@ func FromMessage(m *im.Message) *sdkws.MsgData {
 		SendTime: int64(m.SendTime), CreateTime: int64(m.CreateTime), Status: m.Status, IsRead: m.IsRead,
 		Options: m.Options, OfflinePushInfo: FromPushInfo(m.Push), AtUserIDList: m.AtUserIDs, AttachedInfo: m.AttachedInfo, Ex: m.Ex,
 	}
+	if m.Revoked != nil && m.Status != im.StatusDeleted {
+		d.ContentType, d.Content = int32(noticeRevoked), revokedContent(m)
+	}
+	return d
+}
+
+// revokedContent is what clients show of a revoked message
+// (websocket-and-messages 7.5).
+func revokedContent(m *im.Message) []byte {
+	return detailOf(revoked{
+		RevokerID: m.Revoked.RevokerID, RevokerRole: m.Revoked.Role, ClientMsgID: m.ClientMsgID, RevokerNickname: m.Revoked.Nickname,
+		RevokeTime: int64(m.Revoked.At), SourceMessageSendTime: int64(m.SendTime), SourceMessageSendID: m.SendID,
+		SourceMessageSenderNickname: m.SenderNickname, SessionType: int32(m.SessionType), Seq: int64(m.Seq), Ex: m.Ex,
+	})
+}
+
+type revoked struct {
+	RevokerID                   string `json:"revokerID"`
+	RevokerRole                 int32  `json:"revokerRole"`
+	ClientMsgID                 string `json:"clientMsgID"`
+	RevokerNickname             string `json:"revokerNickname"`
+	RevokeTime                  int64  `json:"revokeTime"`
+	SourceMessageSendTime       int64  `json:"sourceMessageSendTime"`
+	SourceMessageSendID         string `json:"sourceMessageSendID"`
+	SourceMessageSenderNickname string `json:"sourceMessageSenderNickname"`
+	SessionType                 int32  `json:"sessionType"`
+	Seq                         int64  `json:"seq"`
+	Ex                          string `json:"ex"`
+}
+
+// detailOf is the content of a notification: the JSON of its tips, as text.
+func detailOf(tips any) []byte {
+	inner, err := json.Marshal(tips)
+	if err == nil {
+		inner, err = json.Marshal(map[string]string{"detail": string(inner)})
+	}
+	if err != nil {
+		panic(err) // plain structs of strings and numbers
+	}
+	return inner
 }
 
 // ToPushInfo converts what a sender wants an offline push to show.
@@ -55,6 +96,9 @@ type Notices struct{}
 const (
 	noticeConversationsChanged im.ContentType = 1300
 	noticeUserChanged          im.ContentType = 1303
+	noticeCleared              im.ContentType = 1703
+	noticeRevoked              im.ContentType = 2101
+	noticeDeleted              im.ContentType = 2102
 )
 
 // RenderNotice returns a notice's content type and its detail: JSON of the
@@ -67,19 +111,20 @@ func (Notices) RenderNotice(n im.Notice) (im.ContentType, []byte) {
 	case im.UserChanged:
 		c, tips = noticeUserChanged, &sdkws.UserInfoUpdatedTips{UserID: n.UserID}
 	case im.ConversationsChanged:
-		ids := make([]string, len(n.ConversationIDs))
-		for i, id := range n.ConversationIDs {
-			ids[i] = string(id)
-		}
-		c, tips = noticeConversationsChanged, &sdkws.ConversationUpdateTips{UserID: n.UserID, ConversationIDList: ids}
+		c, tips = noticeConversationsChanged, &sdkws.ConversationUpdateTips{UserID: n.UserID, ConversationIDList: fromIDs(n.ConversationIDs)}
 	case im.MessagesRead:
-		seqs := make([]int64, len(n.Seqs))
-		for i, q := range n.Seqs {
-			seqs[i] = int64(q)
-		}
 		c, tips = im.ContentReadReceipt, &sdkws.MarkAsReadTips{
-			MarkAsReadUserID: n.ReaderID, ConversationID: string(n.ConversationID), Seqs: seqs, HasReadSeq: int64(n.ReadSeq),
+			MarkAsReadUserID: n.ReaderID, ConversationID: string(n.ConversationID), Seqs: fromSeqs(n.Seqs), HasReadSeq: int64(n.ReadSeq),
 		}
+	case im.MessageRevoked:
+		c, tips = noticeRevoked, &sdkws.RevokeMsgTips{
+			RevokerUserID: n.RevokerID, ClientMsgID: n.ClientMsgID, RevokeTime: int64(n.At), SesstionType: int32(n.SessionType),
+			Seq: int64(n.Seq), ConversationID: string(n.ConversationID), IsAdminRevoke: n.ByAdmin,
+		}
+	case im.MessagesDeleted:
+		c, tips = noticeDeleted, &sdkws.DeleteMsgsTips{UserID: n.UserID, ConversationID: string(n.ConversationID), Seqs: fromSeqs(n.Seqs)}
+	case im.ConversationsCleared:
+		c, tips = noticeCleared, &sdkws.ClearConversationTips{UserID: n.UserID, ConversationIDs: fromIDs(n.ConversationIDs)}
 	default:
 		panic("wire: notice without a form")
 	}
@@ -88,4 +133,20 @@ func (Notices) RenderNotice(n im.Notice) (im.ContentType, []byte) {
 		panic(err) // plain structs of strings and numbers
 	}
 	return c, detail
+}
+
+func fromSeqs(in []im.Seq) []int64 {
+	out := make([]int64, len(in))
+	for i, q := range in {
+		out[i] = int64(q)
+	}
+	return out
+}
+
+func fromIDs(in []im.ConversationID) []string {
+	out := make([]string, len(in))
+	for i, id := range in {
+		out[i] = string(id)
+	}
+	return out
 }
