@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -161,9 +162,7 @@ func TestSetConversations(t *testing.T) {
 		set := func(fields object) {
 			t.Helper()
 			c := object{"conversationID": "si_alice_bob", "conversationType": 1, "userID": "bob"}
-			for k, v := range fields {
-				c[k] = v
-			}
+			maps.Copy(c, fields)
 			n.must(n.post("alice", "/conversation/set_conversations", object{"userIDs": []string{"alice"}, "conversation": c}))
 		}
 		row := func(userID string) *conversation.Conversation {
@@ -455,9 +454,7 @@ func TestBatchSend(t *testing.T) {
 		send := func(fields object) batch {
 			t.Helper()
 			body := sendText("alice", "", "to many")
-			for k, v := range fields {
-				body[k] = v
-			}
+			maps.Copy(body, fields)
 			return into[batch](t, n.must(n.post(adminID, "/msg/batch_send_msg", body)))
 		}
 		got := send(object{"recvIDs": []string{"bob", "nobody", "carol"}})

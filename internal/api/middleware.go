@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -13,15 +14,16 @@ import (
 // recover answers 500 without a body when a handler panics.
 func (s *server) recover(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx := r.Context()
 		defer func() {
 			p := recover()
 			if p == nil {
 				return
 			}
-			if p == http.ErrAbortHandler {
+			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(p)
 			}
-			s.Logger.ErrorContext(r.Context(), "panic in handler", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+			s.Logger.ErrorContext(ctx, "panic in handler", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
 			w.WriteHeader(http.StatusInternalServerError)
 		}()
 		next.ServeHTTP(w, r)

@@ -73,7 +73,7 @@ func New(o Options) http.Handler {
 		o.MaxBody = 8 << 20
 	}
 	s := &server{Options: o, answers: newAnswerWriter(o.CompressionLevel, o.Logger)}
-	var h http.Handler = s.routes()
+	h := s.routes()
 	for _, wrap := range []func(http.Handler) http.Handler{ // from the inside out
 		s.identify,
 		s.limitBody,

@@ -26,13 +26,11 @@ func (s *Service) MayView(ctx context.Context, groupID string) error {
 
 // Members returns a page of a group's members, owner and admins first, and
 // their number.
-func (s *Service) Members(ctx context.Context, groupID string, offset, limit int) (total int, members []im.Member, err error) {
-	err = s.store.Read(ctx, func(tx *store.Tx) error {
-		ids, err := tx.GroupMemberIDs(groupID)
-		if err != nil {
+func (s *Service) Members(ctx context.Context, groupID string, offset, limit int) (total int64, members []im.Member, err error) {
+	err = s.store.Read(ctx, func(tx *store.Tx) (err error) {
+		if total, err = tx.MemberCount(groupID); err != nil {
 			return err
 		}
-		total = len(ids)
 		members, err = tx.MemberPage(groupID, offset, limit)
 		return err
 	})

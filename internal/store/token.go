@@ -25,7 +25,7 @@ type Token struct {
 	ExpiresAt im.Millis
 }
 
-const tokenColumns = `hash, user_id, platform, state, issued_at, expires_at`
+const tokenColumns = `hash, user_id, platform, state, issued_at, expires_at` //nolint:gosec // names, not credentials
 
 func tokenFields(t *Token) []any {
 	return []any{&t.Hash, &t.UserID, &t.Platform, &t.State, &t.IssuedAt, &t.ExpiresAt}
