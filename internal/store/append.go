@@ -122,9 +122,11 @@ func (tx *Tx) findSend(m *im.Message) (*im.Message, error) {
 		if err != nil {
 			return nil, err
 		}
+		old := 0
 		for _, row := range page {
 			if row.sendTime < since {
-				return nil, nil
+				old++
+				continue
 			}
 			if row.clientID != m.ClientMsgID {
 				continue
@@ -137,7 +139,9 @@ func (tx *Tx) findSend(m *im.Message) (*im.Message, error) {
 				return stored, nil
 			}
 		}
-		if len(page) < 200 {
+		// An administrator may have sent with a time of long ago in between; a
+		// whole page of old ones is the end.
+		if old == len(page) || len(page) < 200 {
 			return nil, nil
 		}
 		before = page[len(page)-1].seq

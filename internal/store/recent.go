@@ -85,7 +85,9 @@ func (r *recentSends) mayHold(sender string, c im.ConversationID, clientID strin
 	return false
 }
 
-// add remembers a key sent at the given time.
+// add remembers a key stored at the given time of the server's clock. The
+// message's own time would not do: an administrator may choose it, and one from
+// the future would make everything else look too old.
 func (r *recentSends) add(sender string, c im.ConversationID, clientID string, at im.Millis) {
 	h := r.hash(sender, c, clientID)
 	r.mu.Lock()

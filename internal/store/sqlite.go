@@ -292,7 +292,8 @@ func (e *sqliteEngine) runCheckpoints(ctx context.Context) {
 // fillRecent rebuilds the filter of recent sends from the table.
 func (e *sqliteEngine) fillRecent(ctx context.Context) {
 	before := int64(1) << 62
-	since := e.store.Now() - dedupMillis
+	now := e.store.Now()
+	since := now - dedupMillis
 	type row struct {
 		id   int64
 		conv string
@@ -322,7 +323,7 @@ func (e *sqliteEngine) fillRecent(ctx context.Context) {
 				e.store.log.Error("damaged message", "conversation_id", r.conv, "seq", r.seq, "error", err)
 				continue
 			}
-			e.recent.add(m.SendID, m.ConversationID, m.ClientMsgID, m.SendTime)
+			e.recent.add(m.SendID, m.ConversationID, m.ClientMsgID, min(m.SendTime, now))
 		}
 		// Imported rows may be out of order; a whole page of old ones is the end.
 		if old == len(page) {

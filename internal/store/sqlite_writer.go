@@ -216,10 +216,11 @@ func (w *sqliteWriter) publish(g *group) {
 	for c, l := range g.logs {
 		w.logs[c] = l
 	}
+	now := w.engine.store.Now()
 	for _, a := range g.sent {
 		if a.Dedup && !a.Unstored {
 			m := a.Message
-			w.engine.recent.add(m.SendID, m.ConversationID, m.ClientMsgID, m.SendTime)
+			w.engine.recent.add(m.SendID, m.ConversationID, m.ClientMsgID, now)
 		}
 	}
 	w.written.Add(g.bytes)
