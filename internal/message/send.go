@@ -119,6 +119,7 @@ func (s *Service) finish(ctx context.Context, m *im.Message, post posting, ack f
 	} else if err != nil {
 		return err
 	}
+	s.markMentions(ctx, m, post.recipients)
 	return nil
 }
 
