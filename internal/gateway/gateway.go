@@ -52,7 +52,6 @@ type Server struct {
 	buffers  sync.Pool
 
 	count    atomic.Int64
-	started  int64
 	closing  atomic.Bool
 	handlers sync.WaitGroup // one per connection
 }
@@ -74,7 +73,7 @@ func New(o Options) *Server {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Server{options: o, hub: o.Hub, log: o.Logger, started: o.Now().UnixNano()}
+	s := &Server{options: o, hub: o.Hub, log: o.Logger}
 	s.upgrader = websocket.Upgrader{
 		HandshakeTimeout: o.HandshakeTimeout,
 		ReadBufferSize:   1024,

@@ -34,7 +34,8 @@ func (s *Service) Delete(ctx context.Context, userID string, c im.ConversationID
 	case c.IsNotification():
 		return im.ErrArgs.With("%s holds notifications", c)
 	}
-	n := Notification{SendID: userID, RecvID: userID, Stored: true, Notice: im.MessagesDeleted{UserID: userID, ConversationID: c, Seqs: seqs}}
+	notice := im.MessagesDeleted{UserID: userID, ConversationID: c, Seqs: seqs}
+	n := Notification{SendID: userID, RecvID: userID, Stored: true}
 	var row im.Conversation
 	if err := s.store.Read(ctx, func(tx *store.Tx) (err error) {
 		var found bool
@@ -67,9 +68,11 @@ func (s *Service) Delete(ctx context.Context, userID string, c im.ConversationID
 	switch reach {
 	case ForEverybody:
 		n.RecvID, n.GroupID = row.UserID, row.GroupID
-		return s.notify(ctx, n, func(tx *store.Tx) error { return tx.RemoveMessages(c, seqs) })
+		n.Change = func(tx *store.Tx) (im.Notice, error) { return notice, tx.RemoveMessages(c, seqs) }
+		return s.Notify(ctx, n)
 	case ForSelfTold:
-		return s.notify(ctx, n, func(tx *store.Tx) error { return tx.HideMessages(userID, c, seqs) })
+		n.Change = func(tx *store.Tx) (im.Notice, error) { return notice, tx.HideMessages(userID, c, seqs) }
+		return s.Notify(ctx, n)
 	default:
 		return s.store.Write(ctx, func(tx *store.Tx) error { return tx.HideMessages(userID, c, seqs) })
 	}

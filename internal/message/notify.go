@@ -3,71 +3,170 @@ package message
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/store"
 )
 
-// Notification is a notice on its way: to a user (RecvID) or a group (GroupID).
+// NoticeStyle is what the configuration says of a kind of notification.
+type NoticeStyle struct {
+	Chat bool         // shown in the chat too, as a stored message
+	Push *im.PushInfo // for an offline push, nil for none
+}
+
+// Notification tells clients of a change: a user (RecvID) or a group (GroupID).
 type Notification struct {
 	SendID, RecvID, GroupID string
-	Notice                  im.Notice
+	// Also are further recipients of a group's notification: who joins or
+	// leaves with the change.
+	Also []string
+
+	// Notice is what to tell. If Change is set, it is made first, in the same
+	// transaction as what is stored of the notification, and returns the notice;
+	// nothing is told if it fails. Change must decide before it writes, and may
+	// run more than once.
+	Notice im.Notice
+	Change func(*store.Tx) (im.Notice, error)
+
 	// Stored notices have a seq in the notification log and are pulled after
 	// an absence; others are pushed live only, and incremental sync makes up
 	// for what was missed (websocket-and-messages 10.2).
 	Stored bool
+	// Chat overrides the configuration's.
+	Chat *bool
 }
 
-// Notify sends a notice in the server's name. It asks no rule and no handler.
+// Notify makes a change and tells it in the server's name. It asks no rule and
+// no handler. A notice that is a chat message too arrives twice: first with a
+// seq in the chat, then without one as a notification; both have one client id.
 func (s *Service) Notify(ctx context.Context, n Notification) error {
-	return s.notify(ctx, n, nil)
-}
-
-// notify makes a change and reports it: the notice is stored in the change's
-// own transaction, and nothing is sent if the change is refused. change must
-// decide before it writes.
-func (s *Service) notify(ctx context.Context, n Notification, change func(*store.Tx) error) error {
-	m, recipients, err := s.compose(ctx, n)
+	a, err := s.address(ctx, n)
 	if err != nil {
 		return err
 	}
-	operationID := im.OperationOf(ctx)
-	deliver := func(m *im.Message) { s.deliver.Deliver(m, recipients, operationID) }
-	if n.Stored {
-		return s.store.Append(ctx, &store.Append{Message: m, OperationID: operationID, Check: change, Committed: deliver})
+	switch {
+	case n.Change == nil && n.Stored, n.Change != nil:
+		return s.store.Append(ctx, a.request(func(tx *store.Tx) error {
+			notice := n.Notice
+			if n.Change != nil {
+				var err error
+				if notice, err = n.Change(tx); err != nil {
+					return err
+				}
+			}
+			return a.fill(notice)
+		}))
 	}
-	if change != nil {
-		if err := s.store.Write(ctx, change); err != nil {
-			return err
-		}
+	if err := a.fill(n.Notice); err != nil {
+		return err
 	}
-	deliver(m)
+	if a.shown {
+		return s.store.Append(ctx, a.request(nil))
+	}
+	a.deliver()
 	return nil
 }
 
-// compose makes the message of a notice and finds out who gets it.
-func (s *Service) compose(ctx context.Context, n Notification) (*im.Message, []string, error) {
-	contentType, detail := s.renderer.RenderNotice(n.Notice)
+// announcement is a notification with its addresses, before and after its
+// content is known.
+type announcement struct {
+	service     *Service
+	note        *im.Message // for the notification log
+	chat        *im.Message // for the chat
+	recipients  []string
+	operationID string
+	stored      bool
+	chatWish    *bool
+
+	shown bool // the chat message is sent too
+}
+
+// address makes the two messages of a notification, without content.
+func (s *Service) address(ctx context.Context, n Notification) (*announcement, error) {
+	now := s.store.Now()
+	m := im.Message{
+		ClientMsgID: im.NewMessageID(), ServerMsgID: im.NewMessageID(), SendID: n.SendID, RecvID: n.RecvID,
+		SessionType: im.SingleChat, MsgFrom: im.FromSystem, SendTime: now, CreateTime: now,
+	}
+	recipients := pairRecipients(&m)
+	if n.GroupID != "" {
+		m.SessionType, m.GroupID, m.RecvID = im.GroupChat, n.GroupID, n.GroupID
+		members, err := s.store.GroupMemberIDs(ctx, n.GroupID)
+		if err != nil {
+			return nil, err
+		}
+		recipients = members
+		for _, id := range n.Also {
+			if !slices.Contains(recipients, id) {
+				recipients = append(slices.Clip(recipients), id)
+			}
+		}
+	}
+	a := &announcement{service: s, recipients: recipients, operationID: im.OperationOf(ctx), stored: n.Stored, chatWish: n.Chat}
+	note, chat := m, m
+	note.Options = noticeOptions(n.Stored)
+	note.ConversationID, chat.ConversationID = note.LogID(), chat.LogID()
+	a.note, a.chat = &note, &chat
+	return a, nil
+}
+
+// fill gives the messages their content and decides whether there is a chat
+// message.
+func (a *announcement) fill(n im.Notice) error {
+	contentType, detail := a.service.renderer.RenderNotice(n)
 	content, err := json.Marshal(struct {
 		Detail string `json:"detail"`
 	}{string(detail)})
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	m := &im.Message{
-		ClientMsgID: im.NewMessageID(), ServerMsgID: im.NewMessageID(), SendID: n.SendID, RecvID: n.RecvID,
-		SessionType: im.SingleChat, MsgFrom: im.FromSystem, ContentType: contentType, Content: content,
-		SendTime: s.store.Now(), CreateTime: s.store.Now(), Options: noticeOptions(n.Stored),
+	var style NoticeStyle
+	if a.service.options.Style != nil {
+		style = a.service.options.Style(contentType)
 	}
-	recipients := pairRecipients(m)
-	if n.GroupID != "" {
-		m.SessionType, m.GroupID, m.RecvID = im.GroupChat, n.GroupID, n.GroupID
-		if recipients, err = s.store.GroupMemberIDs(ctx, n.GroupID); err != nil {
-			return nil, nil, err
+	if a.shown = style.Chat && !a.stored; a.chatWish != nil {
+		a.shown = *a.chatWish && !a.stored
+	}
+	for _, m := range []*im.Message{a.note, a.chat} {
+		m.ContentType, m.Content, m.Push = contentType, content, style.Push
+	}
+	push := style.Push != nil
+	if a.shown {
+		// Unread count and offline push are the chat message's business then.
+		a.note.Options[im.OptionSendMessage] = true
+		a.chat.Options = im.Options{im.OptionOfflinePush: push, im.OptionUnreadCount: true}
+		push = false
+	}
+	a.note.Options[im.OptionOfflinePush] = push
+	return nil
+}
+
+// request is the append of what is stored of the notification: itself, or the
+// chat message, if there is one.
+func (a *announcement) request(change func(*store.Tx) error) *store.Append {
+	out := &store.Append{Message: a.chat, OperationID: a.operationID, Committed: func(*im.Message) { a.deliver() }}
+	if a.stored {
+		out.Message = a.note
+	} else if a.chat.SessionType == im.SingleChat {
+		out.Owners = pairOwners(a.chat)
+	}
+	if change != nil {
+		out.Check = func(tx *store.Tx) error {
+			err := change(tx)
+			out.Unstored = !a.stored && !a.shown
+			return err
 		}
 	}
-	m.ConversationID = m.LogID()
-	return m, recipients, nil
+	return out
+}
+
+// deliver sends the chat message, then the notification.
+func (a *announcement) deliver() {
+	if a.shown {
+		a.service.deliver.Deliver(a.chat, a.recipients, a.operationID)
+	}
+	a.service.deliver.Deliver(a.note, a.recipients, a.operationID)
 }
 
 func noticeOptions(stored bool) im.Options {

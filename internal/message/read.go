@@ -80,16 +80,17 @@ func (s *Service) reader(ctx context.Context, userID string, c im.ConversationID
 // raise stores the read position together with its receipt. to is who is told:
 // "" means the group.
 func (s *Service) raise(ctx context.Context, row im.Conversation, to string, n im.MessagesRead) error {
-	out := Notification{SendID: n.ReaderID, RecvID: to, Notice: n, Stored: to != n.ReaderID}
+	out := Notification{SendID: n.ReaderID, RecvID: to, Stored: to != n.ReaderID}
 	if to == "" {
 		out.GroupID = row.GroupID
 	}
-	return s.notify(ctx, out, func(tx *store.Tx) error {
+	out.Change = func(tx *store.Tx) (im.Notice, error) {
 		last, err := tx.MaxSeq(n.ConversationID)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		_, err = tx.AdvanceReadSeq(n.ReaderID, n.ConversationID, min(n.ReadSeq, last))
-		return err
-	})
+		return n, err
+	}
+	return s.Notify(ctx, out)
 }

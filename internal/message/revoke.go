@@ -43,19 +43,20 @@ func (s *Service) Revoke(ctx context.Context, userID string, c im.ConversationID
 	if err != nil {
 		return err
 	}
-	n := Notification{SendID: userID, RecvID: m.RecvID, GroupID: m.GroupID, Stored: true, Notice: im.MessageRevoked{
-		RevokerID: caller.UserID, ByAdmin: caller.Admin, ConversationID: c, SessionType: m.SessionType, Seq: seq, ClientMsgID: m.ClientMsgID, At: r.At,
-	}}
+	n := Notification{SendID: userID, RecvID: m.RecvID, GroupID: m.GroupID, Stored: true}
 	if m.SessionType != im.GroupChat {
 		n.SendID, n.GroupID = m.SendID, "" // both parties are told, whoever revoked
 	}
-	return s.notify(ctx, n, func(tx *store.Tx) error {
+	n.Change = func(tx *store.Tx) (im.Notice, error) {
 		fresh, err := tx.Revoke(c, seq, r)
 		if err == nil && !fresh {
-			return errRevoked
+			err = errRevoked
 		}
-		return err
-	})
+		return im.MessageRevoked{
+			RevokerID: caller.UserID, ByAdmin: caller.Admin, ConversationID: c, SessionType: m.SessionType, Seq: seq, ClientMsgID: m.ClientMsgID, At: r.At,
+		}, err
+	}
+	return s.Notify(ctx, n)
 }
 
 var errRevoked = im.ErrRevoked.With("")

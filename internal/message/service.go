@@ -41,7 +41,9 @@ type Options struct {
 	FriendVerify bool
 	// IsAdmin tells system administrators, who are exempt from the rules.
 	IsAdmin func(userID string) bool
-	Logger  *slog.Logger
+	// Style is how a kind of notification is shown; nil shows none in the chat.
+	Style  func(im.ContentType) NoticeStyle
+	Logger *slog.Logger
 }
 
 // Service sends and reads messages. It is safe for concurrent use.
@@ -58,6 +60,9 @@ type Service struct {
 
 // New returns a Service on a store.
 func New(s *store.Store, h Hooks, d Deliverer, r Renderer, o Options) *Service {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
 	return &Service{store: s, hooks: h, deliver: d, renderer: r, options: o, inFlight: make(map[sendKey]chan struct{})}
 }
 
