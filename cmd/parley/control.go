@@ -34,8 +34,7 @@ func (d dataFlag) call(ctx context.Context, method, path string, form url.Values
 		return err
 	}
 	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var dialer net.Dialer
-		return dialer.DialContext(ctx, "unix", app.ControlPath(d.Data))
+		return app.DialControl(ctx, d.Data)
 	}}}
 	resp, err := client.Do(req)
 	if err != nil {
