@@ -147,7 +147,7 @@ afterSendSingleMsg: {enable: true}
 // refusedStart runs serve, which must refuse, and returns what it wrote.
 func refusedStart(t *testing.T, dir string, env ...string) string {
 	t.Helper()
-	data := filepath.Join(shortTempDir(t), "data")
+	data := filepath.Join(t.TempDir(), "data")
 	out, errs, code := parleyCommand(t, env, "serve", "-c", dir, "--data", data, "--api-addr", "127.0.0.1:0", "--ws-addr", "127.0.0.1:0")
 	if code != 1 {
 		t.Errorf("serve ended with %d, want 1", code)

@@ -58,7 +58,7 @@ func newNode(t *testing.T, s setup) *node {
 	t.Helper()
 	n := &node{t: t, dir: s.dir, data: s.data, env: s.env, args: s.args}
 	if n.data == "" {
-		n.data = shortTempDir(t)
+		n.data = t.TempDir()
 	}
 	if s.files != nil {
 		n.dir = configDir(t, s.files)
@@ -72,18 +72,6 @@ func newNode(t *testing.T, s setup) *node {
 		}
 	})
 	return n
-}
-
-// shortTempDir is t.TempDir without the test's name in it: the control socket
-// is made in a data directory, and the path of a socket may not be long.
-func shortTempDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "parley-data-") //nolint:usetesting // see above
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
 }
 
 // configDir writes a configuration directory.

@@ -134,7 +134,7 @@ func TestWithoutConfiguration(t *testing.T) {
 
 func TestPermissions(t *testing.T) {
 	t.Parallel()
-	data := filepath.Join(shortTempDir(t), "data")
+	data := filepath.Join(t.TempDir(), "data")
 	n := startNode(t, setup{data: data})
 	if info, err := os.Stat(data); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("data directory: %v, %v", info.Mode(), err)
@@ -163,6 +163,17 @@ func TestPermissions(t *testing.T) {
 	}
 	// What a killed server leaves behind does not keep the next from starting.
 	n.kill()
+	n.start()
+	n.run("token")
+}
+
+// TestLongDataDirectory has a name that is too long for a socket.
+func TestLongDataDirectory(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), strings.Repeat("long", 50))
+	n := startNode(t, setup{data: data})
+	n.run("token")
+	n.stop()
 	n.start()
 	n.run("token")
 }
@@ -196,7 +207,7 @@ func TestPortsInUse(t *testing.T) {
 	}
 	defer func() { _ = taken.Close() }()
 	addr := taken.Addr().String()
-	data := shortTempDir(t)
+	data := t.TempDir()
 	for what, args := range map[string][]string{
 		"API":       {"--api-addr", addr, "--ws-addr", "127.0.0.1:0"},
 		"WebSocket": {"--api-addr", "127.0.0.1:0", "--ws-addr", addr},
