@@ -115,7 +115,7 @@ func build(ctx context.Context, o Options) (*server, error) {
 	hub := gateway.NewHub()
 	s.presence = presence.New(s.store, o.Logger, time.Now, hub.PresenceChanged)
 	messages := message.New(s.store, s.hooks, delivery.New(hub), wire.Notices{}, message.Options{
-		FriendVerify: c.Message.FriendVerify, IsAdmin: isAdmin, Logger: o.Logger,
+		FriendVerify: c.Message.FriendVerify, IsAdmin: isAdmin, Style: noticeStyles(c), Logger: o.Logger,
 	})
 	s.gateway = gateway.New(gateway.Options{
 		MaxConns: c.Gateway.MaxConns, MaxFrameBytes: c.Gateway.MaxFrameBytes, HandshakeTimeout: c.Gateway.HandshakeTimeout,

@@ -14,6 +14,7 @@ import (
 	"github.com/parley-im/parley/internal/relation"
 	"github.com/parley-im/parley/internal/user"
 	"github.com/parley-im/parley/internal/webhook"
+	"github.com/parley-im/parley/internal/wire"
 )
 
 // services builds the nouns that the API calls, and makes sure that the
@@ -57,6 +58,20 @@ func (o online) Sessions(userID string) []api.OnlineSession {
 		out = append(out, api.OnlineSession{Platform: s.Platform, ConnID: s.ConnID, Background: s.Background, Token: s.Token})
 	}
 	return out
+}
+
+// noticeStyles says how notification.yml wants each kind of notification shown.
+func noticeStyles(c *config.Config) func(im.ContentType) message.NoticeStyle {
+	styles := make(map[im.ContentType]message.NoticeStyle, len(wire.NoticeEvents))
+	for event, contentType := range wire.NoticeEvents {
+		n := c.Notification[event]
+		style := message.NoticeStyle{Chat: n.IsSendMsg}
+		if p := n.OfflinePush; p.Enable {
+			style.Push = &im.PushInfo{Title: p.Title, Desc: p.Desc, Ex: p.Ext}
+		}
+		styles[contentType] = style
+	}
+	return func(t im.ContentType) message.NoticeStyle { return styles[t] }
 }
 
 // webhookConfig hands the webhook engine its part of the configuration.

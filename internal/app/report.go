@@ -29,9 +29,6 @@ func (s *server) report(apiL, wsL []net.Listener, took time.Duration) {
 	}
 	fmt.Fprintf(o.Stdout, "  Admin      token: parley token --data %s\n", o.Config.DataDir)
 	fmt.Fprintf(o.Stdout, "             or POST /auth/get_admin_token {\"secret\":\"…\",\"userID\":%q} with a header operationID\n", o.Config.Share.Admins[0].UserID)
-	if rows := s.hooks.Table(); len(rows) == 0 {
-		fmt.Fprintf(o.Stdout, "  Webhooks   all off\n")
-	}
 	for _, hint := range s.hooks.Hints() {
 		fmt.Fprintf(o.Stdout, "  hint: %s\n", hint)
 	}

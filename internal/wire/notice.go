@@ -1,0 +1,40 @@
+package wire
+
+import "github.com/parley-im/parley/internal/im"
+
+// NoticeEvents maps the events of notification.yml to their content types.
+var NoticeEvents = map[string]im.ContentType{
+	"friendApplicationApproved":    1201,
+	"friendApplicationRejected":    1202,
+	"friendApplicationAdded":       1203,
+	"friendAdded":                  1204,
+	"friendDeleted":                1205,
+	"friendRemarkSet":              1206,
+	"blackAdded":                   1207,
+	"blackDeleted":                 1208,
+	"friendInfoUpdated":            1209,
+	"conversationChanged":          1300,
+	"userInfoUpdated":              1303,
+	"userStatusChanged":            1304,
+	"groupCreated":                 1501,
+	"groupInfoSet":                 1502,
+	"joinGroupApplication":         1503,
+	"memberQuit":                   1504,
+	"groupApplicationAccepted":     1505,
+	"groupApplicationRejected":     1506,
+	"groupOwnerTransferred":        1507,
+	"memberKicked":                 1508,
+	"memberInvited":                1509,
+	"memberEnter":                  1510,
+	"groupDismissed":               1511,
+	"groupMemberMuted":             1512,
+	"groupMemberCancelMuted":       1513,
+	"groupMuted":                   1514,
+	"groupCancelMuted":             1515,
+	"groupMemberInfoSet":           1516,
+	"groupMemberSetToAdmin":        1517,
+	"groupMemberSetToOrdinaryUser": 1518,
+	"groupInfoSetAnnouncement":     1519,
+	"groupInfoSetName":             1520,
+	"conversationSetPrivate":       1701,
+}
