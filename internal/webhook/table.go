@@ -38,20 +38,14 @@ func (e *Engine) Table() []Row {
 	return rows
 }
 
-// Hints are things an operator should know about what is on.
+// Hints are things an operator should know about what is on and cannot read in
+// the configuration's own report.
 func (e *Engine) Hints() []string {
 	var hints []string
 	p := e.plan.Load()
 	for _, desc := range registry.All() {
-		cb := p.byKey[desc.Key]
-		switch {
-		case cb == nil:
-		case !slices.Contains(fired, cb.Key):
+		if cb := p.byKey[desc.Key]; cb != nil && !slices.Contains(fired, cb.Key) {
 			hints = append(hints, fmt.Sprintf("webhook %s is on, but this version does not send it yet", cb.Key))
-		case cb.Key == "beforeMsgModify" && len(cb.filter.allowed) == 0:
-			hints = append(hints, "webhook beforeMsgModify is called for every user message, not for text only as up to OpenIM 3.8.3; allowedTypes: [101] restricts it")
-		case cb.Kind == registry.Before && cb.timeout > p.deadline:
-			hints = append(hints, fmt.Sprintf("webhook %s has a timeout of %s, but all before-calls of one operation share %s, because clients give up after 10s", cb.Key, cb.timeout, p.deadline))
 		}
 	}
 	return hints
