@@ -180,19 +180,19 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 	run(local, control)
 	s.report(apiListeners, wsListeners, time.Since(started))
 	if err := s.writeReady(apiListeners[0], wsListeners[0]); err != nil {
-		s.log.Error("ready file not written", "error", err)
+		s.log.ErrorContext(ctx, "ready file not written", "error", err)
 	}
 
 	<-edgeCtx.Done()
-	s.log.Info("stopping")
+	s.log.InfoContext(ctx, "stopping")
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	_ = sockets.Shutdown(drain) // stops accepting; upgraded connections are the gateway's
 	if err := s.gateway.Shutdown(drain); err != nil {
-		s.log.Warn("connections did not drain in time", "error", err)
+		s.log.WarnContext(ctx, "connections did not drain in time", "error", err)
 	}
 	if err := rest.Shutdown(drain); err != nil {
-		s.log.Warn("requests did not finish in time", "error", err)
+		s.log.WarnContext(ctx, "requests did not finish in time", "error", err)
 	}
 	_ = local.Close()
 	err = edges.Wait()

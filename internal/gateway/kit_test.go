@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -143,9 +144,7 @@ func query(userID, token string, p im.Platform, change map[string]string) string
 		"sendID": userID, "token": token, "platformID": fmt.Sprint(int(p)), "operationID": "connect", "isBackground": "false",
 		"compression": "gzip", "sdkVersion": "3.8.3",
 	}
-	for k, v := range change {
-		q[k] = v
-	}
+	maps.Copy(q, change)
 	out := url.Values{}
 	for k, v := range q {
 		if v != "" {

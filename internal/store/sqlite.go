@@ -280,7 +280,7 @@ func (e *sqliteEngine) runCheckpoints(ctx context.Context) {
 		var busy, pages, copied int
 		row := e.checkpoint.conn.QueryRowContext(context.Background(), "PRAGMA wal_checkpoint(PASSIVE)")
 		if err := row.Scan(&busy, &pages, &copied); err != nil {
-			e.store.log.Warn("checkpoint failed", "error", err)
+			e.store.log.WarnContext(ctx, "checkpoint failed", "error", err)
 			continue
 		}
 		if pages >= restartPages && copied == pages {
@@ -308,7 +308,7 @@ func (e *sqliteEngine) fillRecent(ctx context.Context) {
 			return err
 		})
 		if err != nil {
-			e.store.log.Warn("recent sends not loaded: every send is looked up in the table", "error", err)
+			e.store.log.WarnContext(ctx, "recent sends not loaded: every send is looked up in the table", "error", err)
 			return
 		}
 		old := 0
@@ -320,7 +320,7 @@ func (e *sqliteEngine) fillRecent(ctx context.Context) {
 			}
 			m, err := r.message(convID(r.conv))
 			if err != nil {
-				e.store.log.Error("damaged message", "conversation_id", r.conv, "seq", r.seq, "error", err)
+				e.store.log.ErrorContext(ctx, "damaged message", "conversation_id", r.conv, "seq", r.seq, "error", err)
 				continue
 			}
 			e.recent.add(m.SendID, m.ConversationID, m.ClientMsgID, min(m.SendTime, now))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"sync/atomic"
 
@@ -213,9 +214,7 @@ func (w *sqliteWriter) publish(g *group) {
 	if len(w.logs)+len(g.logs) > logCache {
 		clear(w.logs)
 	}
-	for c, l := range g.logs {
-		w.logs[c] = l
-	}
+	maps.Copy(w.logs, g.logs)
 	now := w.engine.store.Now()
 	for _, a := range g.sent {
 		if a.Dedup && !a.Unstored {
@@ -232,10 +231,10 @@ func (w *sqliteWriter) publish(g *group) {
 	}
 }
 
-// errGroup marks a failure after which the transaction as a whole is void.
-type errGroup struct{ error }
+// groupError marks a failure after which the transaction as a whole is void.
+type groupError struct{ error }
 
-func (e errGroup) Unwrap() error { return e.error }
+func (e groupError) Unwrap() error { return e.error }
 
 // runGroup runs the requests and collects their outcomes. An error it returns
 // voids the transaction.
@@ -247,7 +246,7 @@ func (w *sqliteWriter) runGroup(g *group, requests []*writeRequest) error {
 		} else {
 			err = w.callOne(g, r.fn)
 		}
-		if fatal, ok := errors.AsType[errGroup](err); ok {
+		if fatal, ok := errors.AsType[groupError](err); ok {
 			return fatal.error
 		}
 		g.results[i] = err
@@ -264,23 +263,23 @@ func (w *sqliteWriter) runGroup(g *group, requests []*writeRequest) error {
 // fails.
 func (w *sqliteWriter) callOne(g *group, fn func(*Tx) error) error {
 	if _, err := w.conn.ExecContext(g.tx.ctx, "SAVEPOINT request"); err != nil {
-		return errGroup{g.tx.dialect.wrap(err)}
+		return groupError{g.tx.dialect.wrap(err)}
 	}
 	mark := g.tx.mark()
 	err := protect(fn, g.tx)
 	if errors.Is(err, ErrDiskFull) || errors.Is(err, ErrCorrupt) {
-		return errGroup{err}
+		return groupError{err}
 	}
 	if err != nil {
 		g.tx.rewind(mark)
 		if _, endErr := w.conn.ExecContext(g.tx.ctx, "ROLLBACK TO request"); endErr != nil {
-			return errGroup{g.tx.dialect.wrap(endErr)}
+			return groupError{g.tx.dialect.wrap(endErr)}
 		}
 	} else {
 		g.bytes += 4 * rowOverhead
 	}
 	if _, endErr := w.conn.ExecContext(g.tx.ctx, "RELEASE request"); endErr != nil {
-		return errGroup{g.tx.dialect.wrap(endErr)}
+		return groupError{g.tx.dialect.wrap(endErr)}
 	}
 	return err
 }
@@ -311,17 +310,17 @@ func (w *sqliteWriter) appendOne(g *group, a *Append) error {
 			if _, refused := errors.AsType[*im.Error](err); refused {
 				return err
 			}
-			return errGroup{err}
+			return groupError{err}
 		}
 	}
 	if !a.Unstored {
 		if err := w.insert(g, a); err != nil {
-			return errGroup{err}
+			return groupError{err}
 		}
 	}
 	if a.Sent {
 		if err := g.tx.Record(im.MessageSent{Message: m, OperationID: a.OperationID}); err != nil {
-			return errGroup{fmt.Errorf("record message: %w", err)}
+			return groupError{fmt.Errorf("record message: %w", err)}
 		}
 	}
 	g.sent = append(g.sent, a)
