@@ -35,6 +35,8 @@ type Tracker struct {
 	now   func() time.Time
 	watch Watcher
 
+	telling sync.Mutex // held while watch runs, so that what is told last is the last state; comes before mu
+
 	mu    sync.Mutex
 	users map[string][]session
 
@@ -84,8 +86,16 @@ func (t *Tracker) Open(s im.Session) {
 	after := platforms(t.users[s.UserID])
 	t.mu.Unlock()
 	if !slices.Equal(before, after) {
-		t.watch(s.UserID, after)
+		t.tell(s.UserID)
 	}
+}
+
+// tell reports where a user is online now, which may be more than the change
+// that was the reason.
+func (t *Tracker) tell(userID string) {
+	t.telling.Lock()
+	defer t.telling.Unlock()
+	t.watch(userID, t.Platforms(userID))
 }
 
 // Confirm announces a connection whose handshake was answered.
@@ -142,7 +152,7 @@ func (t *Tracker) Close(s im.Session, operationID string, kicked bool) {
 	}
 	t.announceLocked(out...)
 	if !slices.Equal(before, after) {
-		t.watch(s.UserID, after)
+		t.tell(s.UserID)
 	}
 }
 

@@ -332,6 +332,9 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 	l.stop()
+	if told := l.watcher.got(); told[len(told)-1] != "alice[Web]" {
+		t.Errorf("watchers were told last that %s", told[len(told)-1])
+	}
 
 	last, online, offline := map[string]string{}, map[string]int{}, map[string]int{}
 	for _, event := range recorded(t, l.store, "alice") {
