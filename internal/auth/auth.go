@@ -239,19 +239,20 @@ func (s *Service) UserToken(ctx context.Context, userID string, p im.Platform) (
 
 // ForceLogout ends every token of a user's platform.
 func (s *Service) ForceLogout(ctx context.Context, userID string, p im.Platform) error {
-	return s.end(ctx, userID, func(t store.Token) bool { return t.Platform == p })
+	return s.end(ctx, userID, "", func(t store.Token) bool { return t.Platform == p })
 }
 
 // Displace ends the sessions that a connection of platform p with this token
 // displaces: their tokens are kicked, and the connections of the returned
-// platforms that came with another token must be closed now.
+// platforms that came with another token must be closed now. A token that was
+// itself ended since it was checked displaces nobody.
 func (s *Service) Displace(ctx context.Context, userID string, p im.Platform, token string) ([]im.Platform, error) {
 	platforms := s.displaced(p)
 	if len(platforms) == 0 {
 		return nil, nil
 	}
 	own := hashOf(token)
-	if err := s.end(ctx, userID, func(t store.Token) bool {
+	if err := s.end(ctx, userID, own, func(t store.Token) bool {
 		return t.Hash != own && slices.Contains(platforms, t.Platform)
 	}); err != nil {
 		return nil, err
@@ -259,9 +260,10 @@ func (s *Service) Displace(ctx context.Context, userID string, p im.Platform, to
 	return platforms, nil
 }
 
-// end kicks the user's normal tokens that match. Most logins displace nobody,
-// so it looks before it writes.
-func (s *Service) end(ctx context.Context, userID string, match func(store.Token) bool) error {
+// end kicks the user's normal tokens that match, in the name of his token by,
+// which must be normal, or of nobody's. Most logins displace nobody, so it looks
+// before it writes.
+func (s *Service) end(ctx context.Context, userID, by string, match func(store.Token) bool) error {
 	losing := func(t store.Token) bool { return t.State == store.TokenNormal && match(t) }
 	var issued []store.Token
 	if err := s.store.Read(ctx, func(tx *store.Tx) (err error) {
@@ -270,10 +272,16 @@ func (s *Service) end(ctx context.Context, userID string, match func(store.Token
 	}); err != nil {
 		return fmt.Errorf("tokens of %s: %w", userID, err)
 	}
+	if err := stillNormal(issued, by); err != nil {
+		return err
+	}
 	if !slices.ContainsFunc(issued, losing) {
 		return nil
 	}
 	err := s.change(ctx, userID, func(tx *store.Tx, _ im.User, issued []store.Token) ([]string, error) {
+		if err := stillNormal(issued, by); err != nil {
+			return nil, err
+		}
 		var changed []string
 		for _, t := range issued {
 			if !losing(t) {
@@ -288,6 +296,20 @@ func (s *Service) end(ctx context.Context, userID string, match func(store.Token
 	})
 	if err != nil {
 		return fmt.Errorf("end tokens of %s: %w", userID, err)
+	}
+	return nil
+}
+
+// stillNormal refuses a token that has ended; "" is nobody's.
+func stillNormal(issued []store.Token, hash string) error {
+	i := slices.IndexFunc(issued, func(t store.Token) bool { return t.Hash == hash })
+	switch {
+	case hash == "":
+		return nil
+	case i < 0:
+		return im.ErrTokenNotExist
+	case issued[i].State != store.TokenNormal:
+		return im.ErrTokenKicked
 	}
 	return nil
 }

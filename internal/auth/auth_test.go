@@ -337,6 +337,27 @@ func TestDisplace(t *testing.T) {
 	}
 }
 
+// A connection that began with a good token, but was slower than the login that
+// ended it, must not end that login.
+func TestDisplaceByAnEndedToken(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, open storetest.Open) {
+		c := newClock()
+		s := newService(t, open, c, auth.PolicyPerPlatform, 0)
+		slow := userToken(t, s, "alice", ios)
+		if _, err := s.Verify(t.Context(), slow); err != nil {
+			t.Fatal(err)
+		}
+		c.pass(time.Second)
+		fast := userToken(t, s, "alice", ios)
+		if _, err := s.Displace(t.Context(), "alice", ios, slow); !errors.Is(err, im.ErrTokenKicked) {
+			t.Errorf("displace: %v", err)
+		}
+		if _, err := s.Verify(t.Context(), fast); err != nil {
+			t.Errorf("the newer login: %v", err)
+		}
+	})
+}
+
 // Two logins at the same time must not both miss the other.
 func TestLoginsAtOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, open storetest.Open) {
