@@ -335,7 +335,7 @@ func (s *session) takePush(data []byte) error {
 			s.client.record.saw(s.client, byPush, conversation, m)
 			s.client.know(conversation, m.Seq)
 			if s.client.awaitsAnswerTo(m.ClientMsgID) {
-				return fmt.Errorf("the echo of %s came before its ack", m.ClientMsgID)
+				s.client.record.fault(badProtocol, nil, "client %d got the echo of %s before its ack", s.client.index, m.ClientMsgID)
 			}
 		}
 	}

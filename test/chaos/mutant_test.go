@@ -61,7 +61,7 @@ var mutants = []mutant{
 			{"internal/store/sqlite_writer.go", "\t\"sync/atomic\"\n", "\t\"sync/atomic\"\n\t\"time\"\n"},
 			{"internal/store/sqlite_writer.go", "\tg.tx.committed()\n", "\tg.tx.committed()\n\tdefer w.writeLate(g)\n"},
 			{
-				"internal/store/sqlite_writer.go", "// errGroup marks", `
+				"internal/store/sqlite_writer.go", "// groupError marks", `
 func (w *sqliteWriter) writeLate(g *group) {
 	if len(g.tx.late) == 0 {
 		return
@@ -80,14 +80,14 @@ func (w *sqliteWriter) writeLate(g *group) {
 	w.engine.store.wakeOutbox()
 }
 
-// errGroup marks`,
+// groupError marks`,
 			},
 		},
 	},
 	{
 		name: "forgotten send", finds: storedTwice,
 		edits: []edit{{
-			"internal/store/append.go", "since := tx.store.Now() - im", "since := tx.store.Now() + im",
+			"internal/store/sqlite.go", "e.running.Go(func() { e.fillRecent(run) })", "e.recent.filled()",
 		}},
 	},
 	{
@@ -99,7 +99,7 @@ func (w *sqliteWriter) writeLate(g *group) {
 	{
 		name: "lost session", finds: presenceWrong,
 		edits: []edit{{
-			"internal/presence/presence.go", "if err := t.endLeftOver(ctx); err != nil {", "if err := ctx.Err(); err != nil {",
+			"internal/presence/presence.go", "for _, s := range left {", "for _, s := range left[:0] {",
 		}},
 	},
 }

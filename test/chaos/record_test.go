@@ -113,6 +113,7 @@ type record struct {
 	changed   chan struct{} // closed with every change
 	round     int
 	counts    [moments]int // in this round
+	left      int          // clients that lost their connection in this round
 	sends     map[string]*send
 	shown     map[place]entry
 	places    map[string]place // by clientMsgID
@@ -131,14 +132,25 @@ func newRecord(wanted kind) *record {
 func (r *record) begin(round int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.round, r.counts = round, [moments]int{}
+	r.round, r.counts, r.left = round, [moments]int{}, 0
 }
 
 // notify counts a moment and wakes who waits. The caller holds mu.
 func (r *record) notify(m moment) {
 	r.counts[m]++
+	r.wake()
+}
+
+func (r *record) wake() {
 	close(r.changed)
 	r.changed = make(chan struct{})
+}
+
+func (r *record) clientLeft() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.left++
+	r.wake()
 }
 
 // await waits until done, which is called with mu held, or until the time is up.
@@ -180,8 +192,7 @@ func (r *record) fault(k kind, about *send, format string, args ...any) {
 
 func (r *record) faultLocked(k kind, about *send, format string, args ...any) {
 	r.faults = append(r.faults, fault{k, about, fmt.Sprintf("round %d: ", r.round) + fmt.Sprintf(format, args...)})
-	close(r.changed)
-	r.changed = make(chan struct{})
+	r.wake()
 }
 
 // note adds to a message's history. The caller holds mu.
