@@ -92,8 +92,11 @@ func (c *conn) attach(ws *websocket.Conn) {
 		return err
 	})
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.ws = ws
-	c.mu.Unlock()
+	if c.closed { // during the handshake
+		go ws.Close()
+	}
 }
 
 func (c *conn) extend(ws *websocket.Conn) {
@@ -104,8 +107,11 @@ func (c *conn) extend(ws *websocket.Conn) {
 func (c *conn) start() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
 	c.pinger = time.AfterFunc(pingEvery, c.ping)
-	if len(c.out) == 0 {
+	if len(c.out) == 0 && !c.last {
 		c.writing = false
 		return
 	}
@@ -250,9 +256,12 @@ func (c *conn) kick(operationID string) {
 	c.enqueueLast(&reply{wire.Response{ReqIdentifier: wire.KickOnlineMsg, OperationID: operationID}}, closeKicked)
 }
 
-// drain lets begun sends finish, then closes.
+// drain lets begun sends finish, then closes. It does not wait for a place among
+// them: other connections want to be drained meanwhile.
 func (c *conn) drain() {
-	c.submit(func() { c.enqueueLast(nil, closeShutdown) })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.submitLocked(func() { c.enqueueLast(nil, closeShutdown) })
 }
 
 // forget takes the connection out of everything that knows it.
@@ -272,6 +281,10 @@ func (c *conn) submit(f func()) {
 	for len(c.sends) >= sendQueue && !c.closed {
 		c.room.Wait()
 	}
+	c.submitLocked(f)
+}
+
+func (c *conn) submitLocked(f func()) {
 	if c.closed {
 		return
 	}

@@ -92,7 +92,7 @@ var handlers = map[int32]func(*conn, *request, []byte){
 	wire.PullConvLastMessage:      handle((*conn).lastMessages),
 	wire.LogoutMsg:                (*conn).logout,
 	wire.SetBackgroundStatus:      handle((*conn).setBackground),
-	wire.SubscribeUserOnlineState: handle((*conn).subscribe),
+	wire.SubscribeUserOnlineState: (*conn).subscribe,
 }
 
 // handle adapts a typed handler: decode, call, encode, reply.
@@ -203,15 +203,36 @@ func (c *conn) setBackground(_ context.Context, req *sdkws.SetAppBackgroundStatu
 	return &sdkws.SetAppBackgroundStatusResp{}, nil
 }
 
-// subscribe watches users' presence; the reply lists every user asked for.
-func (c *conn) subscribe(_ context.Context, req *sdkws.SubUserOnlineStatus) (*sdkws.SubUserOnlineStatusTips, error) {
-	c.server.hub.unwatch(c, append([]string{}, req.UnsubscribeUserID...))
-	if !c.server.hub.watch(c, req.SubscribeUserID) {
-		return nil, im.ErrArgs.With("more than %d users subscribed", maxSubscribed)
+// subscribe watches users' presence; the reply lists every user asked for. It is
+// queued before any later change of theirs.
+func (c *conn) subscribe(r *request, data []byte) {
+	req := &sdkws.SubUserOnlineStatus{}
+	if err := proto.Unmarshal(data, req); err != nil {
+		c.answer(r, nil, im.ErrInternal.With("the request's data is not its protobuf"))
+		return
 	}
-	tips := &sdkws.SubUserOnlineStatusTips{}
+	if len(req.SubscribeUserID) > maxSubscribed {
+		c.answer(r, nil, errSubscribed)
+		return
+	}
 	for _, id := range req.SubscribeUserID {
-		tips.Subscribers = append(tips.Subscribers, statusElem(id, c.server.options.Presence.Platforms(id)))
+		if len(id) > maxOperation { // it is kept
+			c.answer(r, nil, im.ErrArgs.With("userID is too long"))
+			return
+		}
 	}
-	return tips, nil
+	c.server.hub.unwatch(c, append([]string{}, req.UnsubscribeUserID...))
+	c.server.hub.watch(c, req.SubscribeUserID, func(all bool) {
+		if !all {
+			c.answer(r, nil, errSubscribed)
+			return
+		}
+		tips := &sdkws.SubUserOnlineStatusTips{}
+		for _, id := range req.SubscribeUserID {
+			tips.Subscribers = append(tips.Subscribers, statusElem(id, c.server.options.Presence.Platforms(id)))
+		}
+		c.answer(r, marshal(tips), nil)
+	})
 }
+
+var errSubscribed = im.ErrArgs.With("more than %d users subscribed", maxSubscribed)

@@ -447,6 +447,16 @@ func TestPresenceSubscription(t *testing.T) {
 	a.reply(a.request(wire.SubscribeUserOnlineState, &sdkws.SubUserOnlineStatus{UnsubscribeUserID: []string{"b"}}), nil)
 	n.connect("b", im.PlatformAndroid, nil)
 	a.reply(a.request(wire.GetNewestSeq, &sdkws.GetMaxSeqReq{UserID: "a"}), nil) // fails on a push
+
+	for name, ids := range map[string][]string{
+		"too many users":      make([]string, 5001),
+		"an id without bound": {strings.Repeat("x", 100_000)},
+	} {
+		r := a.reply(a.request(wire.SubscribeUserOnlineState, &sdkws.SubUserOnlineStatus{SubscribeUserID: ids}), nil)
+		if r.ErrCode != int32(im.ErrArgs.Code) {
+			t.Errorf("%s: answer %+v", name, r)
+		}
+	}
 }
 
 func TestKick(t *testing.T) {

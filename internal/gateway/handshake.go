@@ -156,13 +156,20 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) (*conn, error) 
 	}
 	lose, err := s.options.Auth.Displace(ctx, a.userID, a.platform, a.token)
 	if err != nil {
-		return nil, err
+		return nil, s.refuseToken(w, r, a, err)
 	}
 	s.hub.Kick(ctx, a.userID, lose, a.token)
 	c := s.newConn(a)
 	s.handlers.Add(1)
 	s.options.Presence.Open(c.session)
 	s.hub.add(c)
+	// From here on a logout finds the connection; one that came before has ended
+	// the token.
+	if err := s.authenticate(ctx, a); err != nil {
+		s.forget(c, false)
+		s.handlers.Done()
+		return nil, s.refuseToken(w, r, a, err)
+	}
 	ws, err := s.upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		s.forget(c, false)

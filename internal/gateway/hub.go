@@ -125,11 +125,15 @@ func (h *Hub) Kick(ctx context.Context, userID string, platforms []im.Platform, 
 	}
 }
 
-// watch subscribes a connection to users' presence, up to the limit, and
-// reports whether all were taken.
-func (h *Hub) watch(c *conn, userIDs []string) bool {
+// watch subscribes a connection to users' presence, up to the limit. begun is
+// told whether all were taken, before the connection is told of any change.
+func (h *Hub) watch(c *conn, userIDs []string, begun func(all bool)) {
 	h.watchMu.Lock()
 	defer h.watchMu.Unlock()
+	begun(h.watchLocked(c, userIDs))
+}
+
+func (h *Hub) watchLocked(c *conn, userIDs []string) bool {
 	for _, id := range userIDs {
 		if len(c.watching) >= maxSubscribed {
 			return false
