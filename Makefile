@@ -33,5 +33,5 @@ bench: ## the table of docs/performance.md
 chaos: ## 500 rounds of killing a server under load
 	PARLEY_CHAOS_ROUNDS=500 go test -count=1 -timeout=0 -v ./test/chaos
 
-gen: ## what is generated from the code
-	go generate ./...
+gen: ## the tables in docs/ that are made from the code
+	go test ./internal/config ./internal/webhook -run=TestDocs -update
