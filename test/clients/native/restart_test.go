@@ -7,10 +7,16 @@ import (
 	"github.com/parley-im/parley/test/harness"
 )
 
-// TestKilledServer ends the server without warning while A is sending, and
-// starts it again on the same data. The clients come back by themselves; every
-// message A was told is sent is there once, and a failed one can be sent again.
-func TestKilledServer(t *testing.T) {
+// TestRestart ends the server while A is sending, without warning or by asking,
+// and starts it again on the same data. The clients come back by themselves;
+// every message A was told is sent is there once, and a failed one can be sent
+// again.
+func TestRestart(t *testing.T) {
+	t.Run("killed", func(t *testing.T) { restart(t, (*harness.Server).Kill) })
+	t.Run("stopped", func(t *testing.T) { restart(t, (*harness.Server).Stop) })
+}
+
+func restart(t *testing.T, end func(*harness.Server) error) {
 	const before, total = 20, 60
 	binary, err := harness.Build(binaries, false)
 	if err != nil {
@@ -45,7 +51,7 @@ func TestKilledServer(t *testing.T) {
 		}
 	}()
 	b.await(fmt.Sprintf("%d messages", before), times("OnRecvNewMessage", before))
-	if err := server.Kill(); err != nil {
+	if err := end(server); err != nil {
 		t.Fatal(err)
 	}
 	if err := server.Restart(); err != nil {
