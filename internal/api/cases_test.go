@@ -32,6 +32,7 @@ func TestRefused(t *testing.T) {
 			"ownerUserID": "bob", "memberUserIDs": []string{"carol"}, "groupInfo": object{"groupID": "theirs", "groupType": 2},
 		}))
 		page := object{"pageNumber": 1, "showNumber": 10}
+		long := strings.Repeat("x", im.MaxText+1)
 		for _, c := range []struct {
 			as, path string
 			body     object
@@ -52,6 +53,15 @@ func TestRefused(t *testing.T) {
 			{"alice", "/user/set_global_msg_recv_opt", object{"userID": "bob", "globalRecvMsgOpt": 1}, 1002},
 			{"alice", "/user/update_user_info_ex", object{"userInfo": object{"userID": "alice", "globalRecvMsgOpt": 7}}, 1001},
 			{"alice", "/user/update_user_info_ex", object{}, 1001},
+			{"alice", "/user/update_user_info", object{"userInfo": object{"userID": "alice", "ex": long}}, 1001},
+			{"alice", "/user/update_user_info_ex", object{"userInfo": object{"userID": "alice", "nickname": long}}, 1001},
+			{adminID, "/user/user_register", object{"users": []any{object{"userID": "x", "nickname": long}}}, 1001},
+			{adminID, "/user/set_user_client_config", object{"configs": object{"k": long}}, 1001},
+			{"alice", "/user/process_user_command_add", object{"userID": "alice", "type": 1, "uuid": "u", "value": long}, 1001},
+			{"alice", "/user/process_user_command_update", object{"userID": "alice", "type": 1, "uuid": "u", "ex": long}, 1001},
+			{"alice", "/friend/add_black", object{"ownerUserID": "alice", "blackUserID": "bob", "ex": long}, 1001},
+			{"alice", "/group/create_group", object{"ownerUserID": "alice", "groupInfo": object{"groupType": 2, "introduction": long}}, 1001},
+			{"alice", "/conversation/set_conversations", object{"userIDs": []string{"alice"}, "conversation": object{"conversationID": "si_alice_bob", "conversationType": 1, "userID": "bob", "ex": long}}, 1001},
 			{"alice", "/user/process_user_command_get_all", object{"userID": "bob"}, 1002},
 			{"alice", "/user/process_user_command_delete", object{"userID": "alice", "type": 1, "uuid": "none"}, 1004},
 			{adminID, "/user/get_users", object{"pagination": object{"pageNumber": 1, "showNumber": 1_000_000}}, 1001},

@@ -189,6 +189,8 @@ func check(ownerIDs []string, t Target, c store.ConversationChange) error {
 		return im.ErrArgs.With("recvMsgOpt is invalid")
 	case c.BurnDuration != nil && *c.BurnDuration < 0, c.DestructTime != nil && *c.DestructTime < 0:
 		return im.ErrArgs.With("a duration is negative")
+	case c.Ex != nil && len(*c.Ex) > im.MaxText, c.AttachedInfo != nil && len(*c.AttachedInfo) > im.MaxText:
+		return im.ErrArgs.With("a text is longer than %d bytes", im.MaxText)
 	}
 	for _, owner := range ownerIDs {
 		if t.canonical(owner) != t.ConversationID {
@@ -224,19 +226,22 @@ func (t Target) row(ownerID string) im.Conversation {
 // set applies c to an owner's row and reports whether anything changed.
 func set(tx *store.Tx, owner string, t Target, c store.ConversationChange) (bool, error) {
 	row, found, err := tx.Conversation(owner, t.ConversationID)
-	if err != nil {
+	if err != nil || !found && c == (store.ConversationChange{}) {
 		return false, err
 	}
 	if !found {
-		if c == (store.ConversationChange{}) {
-			return false, nil
-		}
 		if err := mayOpen(tx, owner, t); err != nil {
 			return false, err
 		}
-		row = t.row(owner)
-		apply(&row, c)
-		return tx.InsertConversation(row)
+		fresh := t.row(owner)
+		apply(&fresh, c)
+		if made, err := tx.InsertConversation(fresh); err != nil || made {
+			return made, err
+		}
+		// Somebody else made the row since we looked.
+		if row, _, err = tx.Conversation(owner, t.ConversationID); err != nil {
+			return false, err
+		}
 	}
 	changed := row
 	apply(&changed, c)

@@ -86,6 +86,8 @@ func (s *Service) checkFounding(ctx context.Context, g im.Group, everyone []stri
 		return im.ErrArgs.With("more than %d members", MaxBatch)
 	case len(g.GroupID) > im.MaxIDLength || !utf8.ValidString(g.GroupID):
 		return im.ErrArgs.With("groupID is not valid")
+	case slices.ContainsFunc([]string{g.Name, g.Notification, g.Introduction, g.FaceURL, g.Ex, g.CreatorID}, func(text string) bool { return len(text) > im.MaxText }):
+		return im.ErrArgs.With("a text is longer than %d bytes", im.MaxText)
 	case strings.ContainsRune(g.GroupID, '_') && !caller.Admin:
 		// n_<group> is also the notification log of two users whose ids meet
 		// at the underscore: nobody may make himself a reader of that.

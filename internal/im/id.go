@@ -109,6 +109,10 @@ func ValidUserID(id string) bool {
 // MaxIDLength bounds user, group and client message ids, in bytes.
 const MaxIDLength = 64
 
+// MaxText bounds free texts that are stored and sent around: names, addresses
+// of pictures, ex fields. In bytes.
+const MaxText = 16 << 10
+
 // NewMessageID returns 32 random hex digits, the form clients and servers use
 // for message ids.
 func NewMessageID() string {

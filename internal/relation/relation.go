@@ -128,6 +128,9 @@ func (s *Service) Block(ctx context.Context, ownerID, blockedID, ex string) erro
 	if ownerID == blockedID {
 		return im.ErrNotFound.With("user not found")
 	}
+	if len(ex) > im.MaxText {
+		return im.ErrArgs.With("a text is longer than %d bytes", im.MaxText)
+	}
 	operator := im.CallerOf(ctx).UserID
 	err := s.store.Write(ctx, func(tx *store.Tx) error {
 		if err := known(tx, []string{ownerID, blockedID}); err != nil {

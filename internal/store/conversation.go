@@ -45,10 +45,13 @@ func (tx *Tx) InsertConversation(c im.Conversation) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("insert conversation %s of %s: %w", c.ConversationID, c.OwnerID, err)
 	}
+	if n == 0 { // made by another transaction since we looked
+		return false, tx.takeBackVersion(im.VersionConversations, c.OwnerID)
+	}
 	if c.RecvOpt != im.RecvNotify {
 		tx.touch(c.OwnerID)
 	}
-	return n > 0, tx.restored(im.VersionConversations, c.OwnerID, string(c.ConversationID))
+	return true, tx.restored(im.VersionConversations, c.OwnerID, string(c.ConversationID))
 }
 
 // Conversation returns a user's row of a conversation.

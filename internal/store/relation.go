@@ -28,20 +28,23 @@ func (tx *Tx) DeleteBlock(ownerID, blockedID string) error {
 // InsertFriends adds friends to an owner's list as one operation. Those who
 // are in it already stay as they are.
 func (tx *Tx) InsertFriends(ownerID string, friendIDs []string, addSource int32, operatorID string, at im.Millis) error {
-	known, err := queryIn(tx, one[string], `SELECT friend_id FROM friend WHERE owner_id = $1 AND friend_id IN (%s)`, []any{ownerID}, friendIDs)
-	if err != nil || len(known) == len(friendIDs) {
-		return err
-	}
-	v, err := tx.nextVersion(im.VersionFriends, ownerID)
+	v, err := tx.nextVersion(im.VersionFriends, ownerID) // first: it locks the list
 	if err != nil {
 		return err
+	}
+	known, err := queryIn(tx, one[string], `SELECT friend_id FROM friend WHERE owner_id = $1 AND friend_id IN (%s)`, []any{ownerID}, friendIDs)
+	if err != nil {
+		return err
+	}
+	if len(known) == len(friendIDs) {
+		return tx.takeBackVersion(im.VersionFriends, ownerID)
 	}
 	for _, friendID := range friendIDs {
 		if slices.Contains(known, friendID) {
 			continue
 		}
 		if _, err := tx.exec(`INSERT INTO friend (owner_id, friend_id, add_source, operator_id, created_at, created_version, version)
-			VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (owner_id, friend_id) DO NOTHING`,
+			VALUES ($1, $2, $3, $4, $5, $6, $6)`,
 			ownerID, friendID, addSource, operatorID, at, v.Version); err != nil {
 			return fmt.Errorf("insert friend %s of %s: %w", friendID, ownerID, err)
 		}

@@ -38,6 +38,13 @@ func (tx *Tx) nextVersion(kind im.VersionKind, ownerID string) (v im.Version, er
 	return v, nil
 }
 
+// takeBackVersion undoes nextVersion when nothing was changed after all. The
+// list is locked since then, so nobody has seen the version.
+func (tx *Tx) takeBackVersion(kind im.VersionKind, ownerID string) error {
+	_, err := tx.exec(`UPDATE version_log SET version = version - 1 WHERE kind = $1 AND owner_id = $2`, kind, ownerID)
+	return err
+}
+
 // removed notes that an element left a list, at the version of that operation.
 //
 //lint:ignore U1000 nothing leaves a list yet; unfriending and leaving a group will

@@ -32,6 +32,9 @@ func (s *Service) SetClientConfig(ctx context.Context, userID string, config map
 			return err
 		}
 		for name, value := range config {
+			if len(name) > im.MaxText || len(value) > im.MaxText {
+				return errTooLong
+			}
 			if err := tx.PutClientConfig(im.Setting{UserID: userID, Name: name, Value: value}); err != nil {
 				return err
 			}
@@ -79,6 +82,9 @@ func mustExist(tx *store.Tx, userID string) error {
 
 // AddCommand stores an entry of a user.
 func (s *Service) AddCommand(ctx context.Context, c im.UserCommand) error {
+	if len(c.UUID) > im.MaxText || len(c.Value) > im.MaxText || len(c.Ex) > im.MaxText {
+		return errTooLong
+	}
 	err := s.store.Write(ctx, func(tx *store.Tx) error {
 		c.CreatedAt = s.store.Now()
 		return tx.InsertUserCommand(c)
@@ -91,6 +97,9 @@ func (s *Service) AddCommand(ctx context.Context, c im.UserCommand) error {
 
 // UpdateCommand changes an entry; nil leaves a field as it is.
 func (s *Service) UpdateCommand(ctx context.Context, userID string, kind int32, uuid string, value, ex *string) error {
+	if tooLong(value) || tooLong(ex) {
+		return errTooLong
+	}
 	return s.onCommand(ctx, func(tx *store.Tx) (bool, error) { return tx.UpdateUserCommand(userID, kind, uuid, value, ex) })
 }
 

@@ -67,6 +67,8 @@ func (s *Service) Register(ctx context.Context, users []im.User) error {
 			return im.ErrArgs.With("userID %q is not made of 1 to %d letters, digits and underscores", u.UserID, im.MaxIDLength)
 		case u.Nickname == "":
 			return im.ErrArgs.With("user name is empty")
+		case len(u.Nickname) > im.MaxText, len(u.FaceURL) > im.MaxText, len(u.Ex) > im.MaxText:
+			return errTooLong
 		case !validRecvOpt(u.RecvOpt):
 			return im.ErrArgs.With("globalRecvMsgOpt is invalid")
 		case seen[u.UserID]:
@@ -90,12 +92,19 @@ func (s *Service) Register(ctx context.Context, users []im.User) error {
 	return err
 }
 
+var errTooLong = im.ErrArgs.With("a text is longer than %d bytes", im.MaxText)
+
+func tooLong(text *string) bool { return text != nil && len(*text) > im.MaxText }
+
 func validRecvOpt(o im.RecvOpt) bool { return o >= im.RecvNotify && o <= im.RecvNoNotify }
 
 // Update changes a profile and tells the user's devices.
 func (s *Service) Update(ctx context.Context, userID string, c im.UserChange) error {
-	if c.RecvOpt != nil && !validRecvOpt(*c.RecvOpt) {
+	switch {
+	case c.RecvOpt != nil && !validRecvOpt(*c.RecvOpt):
 		return im.ErrArgs.With("GlobalRecvMsgOpt is invalid")
+	case tooLong(c.Nickname), tooLong(c.FaceURL), tooLong(c.Ex):
+		return errTooLong
 	}
 	err := s.store.Write(ctx, func(tx *store.Tx) error {
 		before, found, err := tx.LockUser(userID)
