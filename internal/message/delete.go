@@ -2,6 +2,7 @@ package message
 
 import (
 	"context"
+	"slices"
 
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/store"
@@ -52,13 +53,15 @@ func (s *Service) Delete(ctx context.Context, userID string, c im.ConversationID
 		if err != nil {
 			return err
 		}
-		msgs, err := tx.MessagesBySeq(c, seqs)
-		if err != nil {
-			return err
-		}
-		for _, m := range msgs {
-			if _, err := mayRemove(tx, u, m); err != nil {
+		for part := range slices.Chunk(seqs, readStep) {
+			msgs, err := tx.MessagesBySeq(c, part)
+			if err != nil {
 				return err
+			}
+			for _, m := range msgs {
+				if _, err := mayRemove(tx, u, m); err != nil {
+					return err
+				}
 			}
 		}
 		return nil

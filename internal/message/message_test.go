@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -25,6 +26,7 @@ type kit struct {
 
 	mu        sync.Mutex
 	delivered []delivered
+	noticed   im.Notice // the last
 }
 
 type delivered struct {
@@ -39,6 +41,9 @@ func (k *kit) Deliver(m *im.Message, recipients []string, _ string) {
 }
 
 func (k *kit) RenderNotice(n im.Notice) (im.ContentType, []byte) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.noticed = n
 	return im.ContentReadReceipt, fmt.Appendf(nil, "%T", n)
 }
 
@@ -445,9 +450,17 @@ func TestReadPositions(t *testing.T) {
 		if err != nil || !got[c].Messages[1].IsRead || got[c].Messages[2].IsRead {
 			t.Errorf("read marks of the sender: %v", err)
 		}
-		// The receipt to the peer is stored in the notification log, the one to
-		// the own devices is not.
-		if maxSeqs, err := k.MaxSeqs(as(t, "a"), "a"); err != nil || maxSeqs["n_a_b"] != 1 || len(maxSeqs) != 2 {
+		many := make([]im.Seq, 100_000)
+		many[len(many)-1] = 2
+		if err := k.MarkConversationRead(as(t, "b"), "b", c, 2, many); err != nil {
+			t.Fatal(err)
+		}
+		if n, ok := k.noticed.(im.MessagesRead); !ok || len(n.Seqs) == 0 || len(n.Seqs) > 10_000 || n.Seqs[len(n.Seqs)-1] != 2 {
+			t.Errorf("a receipt of %d messages lists %d", len(many), len(n.Seqs))
+		}
+		// The receipts to the peer are stored in the notification log, those to
+		// the own devices are not.
+		if maxSeqs, err := k.MaxSeqs(as(t, "a"), "a"); err != nil || maxSeqs["n_a_b"] != 2 || len(maxSeqs) != 2 {
 			t.Errorf("max seqs %v, %v", maxSeqs, err)
 		}
 	})
@@ -464,6 +477,71 @@ func TestSendTimesRise(t *testing.T) {
 			last = s.SendTime
 		}
 	})
+}
+
+// Whatever a sender writes, its receiver's client can read every reply.
+func TestPullsFitIntoAFrame(t *testing.T) {
+	const frame = 1 << 20 // read by the SDKs
+	k := newKit(t, storetest.SQLite(t)(store.Options{}), message.Options{})
+	big := strings.Repeat("x", 16<<10)
+	loud := func() *im.Message {
+		m := single("a", "b", strings.Repeat("x", message.MaxContent))
+		m.Ex, m.AttachedInfo, m.SenderNickname, m.SenderFaceURL = big, big, big, big
+		m.Push = &im.PushInfo{Ex: big}
+		m.AtUserIDs = make([]string, 1000)
+		for i := range m.AtUserIDs {
+			m.AtUserIDs[i] = strings.Repeat("i", im.MaxIDLength)
+		}
+		return m
+	}
+	for name, spoil := range map[string]func(*im.Message){
+		"push info": func(m *im.Message) { m.Push.Desc = big },
+		"mentions":  func(m *im.Message) { m.AtUserIDs[0] = strings.Repeat(big, 8) },
+		"receiver": func(m *im.Message) {
+			m.SessionType, m.GroupID, m.RecvID = im.GroupChat, "g", big
+		},
+	} {
+		m := loud()
+		spoil(m)
+		if _, err := k.Send(as(t, "a"), m); !errors.Is(err, im.ErrArgs) {
+			t.Errorf("too large %s: %v", name, err)
+		}
+	}
+	seqs := make([]im.Seq, 120)
+	for i := range seqs {
+		if i%40 == 0 {
+			k.send(loud())
+		} else {
+			m := single("a", "b", "y")
+			m.Push = &im.PushInfo{Ex: big}
+			k.send(m)
+		}
+		seqs[i] = im.Seq(i + 1)
+	}
+	for name, pull := range map[string]func() (map[im.ConversationID]im.Pulled, error){
+		"range": func() (map[im.ConversationID]im.Pulled, error) {
+			return k.PullRanges(as(t, "b"), "b", []im.Range{{ConversationID: "si_a_b", First: 1, Last: 120, Num: 120}}, false)
+		},
+		"list": func() (map[im.ConversationID]im.Pulled, error) {
+			return k.PullSeqs(as(t, "b"), "b", []im.SeqList{{ConversationID: "si_a_b", Seqs: seqs}}, false)
+		},
+	} {
+		got, err := pull()
+		list := got["si_a_b"].Messages
+		size := 0
+		for i, m := range list {
+			size += 100 + len(m.Content) + len(m.Ex) + len(m.AttachedInfo) + len(m.SenderNickname) + len(m.SenderFaceURL) + len(m.Push.Ex)
+			for _, id := range m.AtUserIDs {
+				size += 2 + len(id)
+			}
+			if m.Status == im.StatusDeleted || m.Seq != im.Seq(121-len(list)+i) {
+				t.Fatalf("%s: message %d of %d has seq %d, status %d", name, i, len(list), m.Seq, m.Status)
+			}
+		}
+		if err != nil || len(list) == 0 || size > frame {
+			t.Errorf("%s: %d messages, %d bytes, %v", name, len(list), size, err)
+		}
+	}
 }
 
 func TestLargePullIsCut(t *testing.T) {

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ const (
 	maxPullMessages      = 5_000
 	maxPullBytes         = 768 << 10 // of content; SDKs read frames up to 1 MiB
 	maxPullSeqs          = 1_000     // seqs listed for one conversation
+	readStep             = 100       // messages read at a time: of large ones few fit
 )
 
 // view is the part of a log a user sees.
@@ -306,8 +308,9 @@ func (s *Service) LastMessages(ctx context.Context, userID string, ids []im.Conv
 			if err := p.mark(id, v, []*im.Message{m}); err != nil {
 				return err
 			}
-			p.take(m)
-			out[id] = m
+			if p.take(m) {
+				out[id] = m
+			}
 		}
 		return nil
 	})
@@ -320,60 +323,97 @@ type puller struct {
 	userID string
 	count  int
 	bytes  int
+	full   bool  // something did not fit
 	hides  *bool // the user deleted messages for himself; nil until asked
 }
 
 // room is how many more messages this reply takes.
 func (p *puller) room() im.Seq {
-	if p.bytes >= maxPullBytes {
+	if p.full {
 		return 0
 	}
-	return im.Seq(max(maxPullMessages-p.count, 0))
+	return im.Seq(maxPullMessages - p.count)
 }
 
-func (p *puller) take(m *im.Message) {
-	p.count++
-	p.bytes += len(m.Content) + len(m.Ex) + len(m.AttachedInfo) + 300
+// take counts a message that goes into the reply and reports whether it fits.
+// The first one always does.
+func (p *puller) take(m *im.Message) bool {
+	size := sizeOf(m)
+	p.full = p.full || p.count == maxPullMessages || p.count > 0 && p.bytes+size > maxPullBytes
+	if !p.full {
+		p.count++
+		p.bytes += size
+	}
+	return !p.full
+}
+
+// sizeOf is about how many bytes a message takes in a reply.
+func sizeOf(m *im.Message) int {
+	return 300 + len(m.Content) + len(m.Ex) + len(m.AttachedInfo) + len(m.SenderNickname) + len(m.SenderFaceURL) + pushSize(m.Push) + atSize(m.AtUserIDs)
+}
+
+func pushSize(p *im.PushInfo) int {
+	if p == nil {
+		return 0
+	}
+	return len(p.Title) + len(p.Desc) + len(p.Ex) + len(p.IOSPushSound) + len(p.SignalInfo)
+}
+
+func atSize(userIDs []string) (size int) {
+	for _, id := range userIDs {
+		size += 2 + len(id)
+	}
+	return size
 }
 
 // pull returns seqs first to last. If their content is too much for one reply,
 // the oldest are left out: the client asks for them when it needs them.
 func (p *puller) pull(c im.ConversationID, v view, first, last im.Seq) ([]*im.Message, error) {
-	stored, err := p.tx.MessageRange(c, first, last)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.mark(c, v, stored); err != nil {
-		return nil, err
-	}
 	wanted := make([]im.Seq, 0, last-first+1)
 	for q := first; q <= last; q++ {
 		wanted = append(wanted, q)
 	}
-	return p.fit(fill(c, stored, wanted)), nil
+	return p.read(c, v, wanted, func(part []im.Seq) ([]*im.Message, error) {
+		return p.tx.MessageRange(c, part[0], part[len(part)-1])
+	})
 }
 
 func (p *puller) pullSeqs(c im.ConversationID, v view, seqs []im.Seq) ([]*im.Message, error) {
-	if len(seqs) == 0 {
-		return nil, nil
+	return p.read(c, v, seqs, func(part []im.Seq) ([]*im.Message, error) {
+		return p.tx.MessagesBySeq(c, part)
+	})
+}
+
+// read returns the wanted messages, or the last of them that fit. It reads from
+// the end and stops when it has read enough: messages may be large.
+func (p *puller) read(c im.ConversationID, v view, wanted []im.Seq, part func([]im.Seq) ([]*im.Message, error)) ([]*im.Message, error) {
+	var stored []*im.Message
+	from := len(wanted)
+	for size := p.bytes; from > 0 && size <= maxPullBytes; {
+		to := from
+		from = max(0, to-readStep)
+		found, err := part(wanted[from:to])
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range found {
+			size += sizeOf(m)
+		}
+		stored = append(stored, found...)
 	}
-	stored, err := p.tx.MessagesBySeq(c, seqs)
-	if err != nil {
-		return nil, err
-	}
+	slices.SortFunc(stored, func(a, b *im.Message) int { return cmp.Compare(a.Seq, b.Seq) })
 	if err := p.mark(c, v, stored); err != nil {
 		return nil, err
 	}
-	return p.fit(fill(c, stored, seqs)), nil
+	return p.fit(fill(c, stored, wanted[from:])), nil
 }
 
 // fit drops the oldest messages that do not fit into the reply.
 func (p *puller) fit(all []*im.Message) []*im.Message {
 	for i := len(all) - 1; i >= 0; i-- {
-		if p.room() == 0 {
+		if !p.take(all[i]) {
 			return all[i+1:]
 		}
-		p.take(all[i])
 	}
 	return all
 }

@@ -28,7 +28,7 @@ func (s *Service) MarkConversationRead(ctx context.Context, userID string, c im.
 	if row.Type != im.SingleChat {
 		return s.raise(ctx, row, userID, n)
 	}
-	n.Seqs = seqs
+	n.Seqs = receiptSeqs(seqs)
 	return s.raise(ctx, row, row.UserID, n)
 }
 
@@ -46,7 +46,15 @@ func (s *Service) MarkMessagesRead(ctx context.Context, userID string, c im.Conv
 	if err != nil {
 		return err
 	}
-	return s.raise(ctx, row, row.UserID, im.MessagesRead{ReaderID: userID, ConversationID: c, Seqs: seqs, ReadSeq: last})
+	return s.raise(ctx, row, row.UserID, im.MessagesRead{ReaderID: userID, ConversationID: c, Seqs: receiptSeqs(seqs), ReadSeq: last})
+}
+
+// maxReceiptSeqs bounds a receipt like any other message: its readers could not
+// read it otherwise. The read position says the same of older messages.
+const maxReceiptSeqs = 5000
+
+func receiptSeqs(seqs []im.Seq) []im.Seq {
+	return seqs[max(0, len(seqs)-maxReceiptSeqs):]
 }
 
 // reader checks rights and bounds and returns the user's row.

@@ -16,6 +16,7 @@ const (
 	MaxContent    = 256 << 10 // bytes of content
 	maxText       = 16 << 10  // bytes of ex, attachedInfo and the like
 	maxAtUsers    = 1000
+	maxAtSize     = 80 << 10 // bytes of their ids
 	maxOptions    = 64
 	optionKeySize = 64
 )
@@ -184,6 +185,12 @@ func checkShape(m *im.Message) error {
 		return im.ErrArgs.With("sessionType %d does not go with contentType %d", m.SessionType, m.ContentType)
 	case len(m.AtUserIDs) > maxAtUsers:
 		return im.ErrArgs.With("more than %d users in atUserIDList", maxAtUsers)
+	case atSize(m.AtUserIDs) > maxAtSize:
+		return im.ErrArgs.With("atUserIDList is larger than %d bytes", maxAtSize)
+	case pushSize(m.Push) > maxText:
+		return im.ErrArgs.With("offlinePushInfo is larger than %d bytes", maxText)
+	case len(m.RecvID) > 4*im.MaxIDLength: // of a group message nobody looks at it
+		return im.ErrArgs.With("recvID is not a valid id")
 	case len(m.Options) > maxOptions:
 		return im.ErrArgs.With("more than %d options", maxOptions)
 	case len(m.Ex) > maxText, len(m.AttachedInfo) > maxText, len(m.SenderNickname) > maxText, len(m.SenderFaceURL) > maxText:
