@@ -260,16 +260,13 @@ func breaksOff(begin string) answerer {
 	}
 }
 
-// neverEnds writes until the server hangs up, which it reports.
-func neverEnds(hungUp chan<- struct{}) answerer {
-	return func(w http.ResponseWriter, _ *http.Request, _ callback) {
-		_, _ = io.WriteString(w, `{"actionCode":0,"nextCode":0,"errMsg":"`)
-		chunk := []byte(strings.Repeat("a", 64<<10))
-		for {
-			if _, err := w.Write(chunk); err != nil {
-				hungUp <- struct{}{}
-				return
-			}
+// neverEnds writes until the server hangs up.
+func neverEnds(w http.ResponseWriter, _ *http.Request, _ callback) {
+	_, _ = io.WriteString(w, `{"actionCode":0,"nextCode":0,"errMsg":"`)
+	chunk := []byte(strings.Repeat("a", 64<<10))
+	for {
+		if _, err := w.Write(chunk); err != nil {
+			return
 		}
 	}
 }

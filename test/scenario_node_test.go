@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -175,8 +176,10 @@ func (n *node) ended() int {
 		<-n.exited
 		n.t.Error("the server did not end in time")
 	}
-	if strings.Contains(n.output.String(), "panic") {
-		n.t.Errorf("the server panicked:\n%s", n.output)
+	for _, fault := range []string{"panic", "DATA RACE"} {
+		if strings.Contains(n.output.String(), fault) {
+			n.t.Errorf("the server had a %s:\n%s", fault, n.output)
+		}
 	}
 	return cmd.ProcessState.ExitCode()
 }
@@ -300,6 +303,32 @@ func (n *node) rest(ctx context.Context, operationID, path string, body, data an
 		}
 	}
 	return envelope.refusal, nil
+}
+
+// goroutines is how many run in the server.
+func (n *node) goroutines(t *testing.T) int {
+	t.Helper()
+	control := http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(n.data, "control.sock"))
+		},
+		DisableKeepAlives: true,
+	}}
+	// Not t.Context, which has ended when this is called at the end of a test.
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://control/debug/pprof/goroutine?debug=1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := control.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var count int
+	if _, err := fmt.Fscanf(resp.Body, "goroutine profile: total %d", &count); err != nil {
+		t.Fatal(err)
+	}
+	return count
 }
 
 // poll waits for a condition that nobody announces.
