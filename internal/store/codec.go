@@ -49,6 +49,7 @@ const (
 	pushEx
 	pushSound
 	pushBadge
+	pushSignal
 )
 
 func appendText(b []byte, n protowire.Number, s string) []byte {
@@ -103,6 +104,7 @@ func encodeMessage(b []byte, m *im.Message) []byte {
 		sub = appendText(sub, pushEx, p.Ex)
 		sub = appendText(sub, pushSound, p.IOSPushSound)
 		sub = appendNumber(sub, pushBadge, int64(boolInt(p.IOSBadgeCount)))
+		sub = appendText(sub, pushSignal, p.SignalInfo)
 		b = protowire.AppendBytes(protowire.AppendTag(b, fieldPush, protowire.BytesType), sub)
 	}
 	for _, id := range m.AtUserIDs {
@@ -217,6 +219,8 @@ func decodePush(b []byte) *im.PushInfo {
 			p.Ex = string(v)
 		case pushSound:
 			p.IOSPushSound = string(v)
+		case pushSignal:
+			p.SignalInfo = string(v)
 		}
 	}, func(n protowire.Number, v int64) {
 		if n == pushBadge {
