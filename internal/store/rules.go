@@ -55,7 +55,12 @@ type singleKey struct {
 
 type groupKey struct{ group, user string }
 
-func newRuleCache() *ruleCache { return &ruleCache{seed: maphash.MakeSeed()} }
+func newRuleCache() *ruleCache {
+	c := &ruleCache{seed: maphash.MakeSeed()}
+	c.single.limit, c.group.limit, c.members.limit = ruleCacheShard, ruleCacheShard, memberCacheShard
+	c.members.size = func(ids []string) int { return 1 + len(ids) }
+	return c
+}
 
 func (c *ruleCache) gen(id string) *atomic.Uint64 {
 	return &c.gens[maphash.String(c.seed, id)%uint64(len(c.gens))]
@@ -69,9 +74,12 @@ func (c *ruleCache) touch(ids []string) {
 
 // shardedMap is a bounded map with the generations its values were read at.
 type shardedMap[K comparable, V any] struct {
+	limit  int         // of the sizes in a shard; a full shard starts over
+	size   func(V) int // nil: one each
 	shards [16]struct {
 		sync.RWMutex
-		m map[K]stamped[V]
+		m     map[K]stamped[V]
+		sizes int
 	}
 }
 
@@ -80,7 +88,17 @@ type stamped[V any] struct {
 	a, b  uint64
 }
 
-const ruleCacheShard = 16 << 10 // entries; a full shard starts over
+const (
+	ruleCacheShard   = 16 << 10  // entries
+	memberCacheShard = 256 << 10 // user ids
+)
+
+func (s *shardedMap[K, V]) sizeOf(v V) int {
+	if s.size == nil {
+		return 1
+	}
+	return s.size(v)
+}
 
 func (s *shardedMap[K, V]) get(hash uint64, k K, a, b uint64) (V, bool) {
 	sh := &s.shards[hash%uint64(len(s.shards))]
@@ -94,10 +112,15 @@ func (s *shardedMap[K, V]) put(hash uint64, k K, v V, a, b uint64) {
 	sh := &s.shards[hash%uint64(len(s.shards))]
 	sh.Lock()
 	defer sh.Unlock()
-	if sh.m == nil || len(sh.m) >= ruleCacheShard {
-		sh.m = make(map[K]stamped[V])
+	size := s.sizeOf(v)
+	if old, ok := sh.m[k]; ok {
+		sh.sizes -= s.sizeOf(old.value)
+	}
+	if sh.m == nil || sh.sizes+size > s.limit {
+		sh.m, sh.sizes = make(map[K]stamped[V]), 0
 	}
 	sh.m[k] = stamped[V]{v, a, b}
+	sh.sizes += size
 }
 
 // SingleRules answers from memory when nothing relevant was committed since
