@@ -37,5 +37,18 @@ func (s *Store) Hold() (release func()) {
 // Queued is the number of requests that wait for the writer.
 func (s *Store) Queued() int { return len(s.engine.(*sqliteEngine).writer.queue) }
 
+// ForgetSends forgets sends that are too old to be repeated, and returns how
+// many are left.
+func (s *Store) ForgetSends(ctx context.Context) (left int, err error) {
+	if err := s.engine.(*postgresEngine).forgetSends(ctx); err != nil {
+		return 0, err
+	}
+	err = s.Read(ctx, func(tx *Tx) error {
+		_, err := tx.queryRow(`SELECT count(*) FROM recent_send`, nil, &left)
+		return err
+	})
+	return left, err
+}
+
 // Exec runs a statement of a test that breaks what the API cannot.
 func (tx *Tx) Exec(query string, args ...any) (int64, error) { return tx.exec(query, args...) }

@@ -31,6 +31,7 @@ type postgresEngine struct {
 	db         *sql.DB
 	seed       maphash.Seed
 	committers []*committer
+	closing    context.CancelFunc
 	running    sync.WaitGroup
 
 	mu      sync.RWMutex
@@ -68,6 +69,9 @@ func openPostgres(ctx context.Context, s *Store, o Options) (engine, error) {
 		e.committers = append(e.committers, c)
 		e.running.Go(c.run)
 	}
+	run, stop := context.WithCancel(context.Background())
+	e.closing = stop
+	e.running.Go(func() { e.forgetOldSends(run) })
 	return e, nil
 }
 
@@ -82,10 +86,49 @@ func (e *postgresEngine) close() error {
 		close(c.queue)
 	}
 	e.mu.Unlock()
+	e.closing()
 	e.running.Wait()
 	err := e.db.Close()
 	e.pool.Close()
 	return err
+}
+
+const (
+	forgetEvery = 10 * time.Minute
+	forgetRows  = 5000 // in one transaction
+)
+
+// forgetOldSends keeps recent_send to about a day.
+func (e *postgresEngine) forgetOldSends(ctx context.Context) {
+	tick := time.NewTicker(forgetEvery)
+	defer tick.Stop()
+	for {
+		if err := e.forgetSends(ctx); err != nil && ctx.Err() == nil {
+			e.store.log.WarnContext(ctx, "old sends not forgotten", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (e *postgresEngine) forgetSends(ctx context.Context) error {
+	for ctx.Err() == nil {
+		var n int64
+		err := e.retry(func() error {
+			return e.transact(func(tx *Tx) (err error) {
+				n, err = tx.exec(`DELETE FROM recent_send WHERE (log, client_id, sender_id) IN
+					(SELECT log, client_id, sender_id FROM recent_send WHERE send_time < $1 LIMIT $2)`, e.store.Now()-dedupMillis, forgetRows)
+				return err
+			})
+		})
+		if err != nil || n < forgetRows {
+			return err
+		}
+	}
+	return nil
 }
 
 func (e *postgresEngine) tx(q querier, writing bool) *Tx {
@@ -414,6 +457,9 @@ func (b *postgresBatchState) place(a *Append, repeated im.Seq) (refused, err err
 		return nil, nil
 	}
 	log := b.logs[m.ConversationID]
+	if log == nil {
+		return nil, fmt.Errorf("append to %s: its log was not locked", m.ConversationID)
+	}
 	if len(a.Owners) > 0 && !log.opened {
 		if err := b.tx.openConversations(a.Owners); err != nil {
 			return nil, err

@@ -134,3 +134,20 @@ func TestAppend(t *testing.T) {
 		})
 	})
 }
+
+// What is remembered to find repeats does not grow for ever.
+func TestOldSendsAreForgotten(t *testing.T) {
+	open := storetest.Postgres(t)
+	s := open(store.Options{})
+	m := message("a", "b", "x")
+	if err := s.Append(t.Context(), &store.Append{Message: m, Dedup: true}); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := s.ForgetSends(t.Context()); err != nil || left != 1 {
+		t.Errorf("today %d are remembered, %v", left, err)
+	}
+	tomorrow := open(store.Options{Now: func() time.Time { return time.Now().Add(store.DedupWindow + time.Minute) }})
+	if left, err := tomorrow.ForgetSends(t.Context()); err != nil || left != 0 {
+		t.Errorf("a day later %d are remembered, %v", left, err)
+	}
+}
