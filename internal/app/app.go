@@ -152,10 +152,21 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 	// taken up by them.
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	var parts errgroup.Group
-	parts.Go(func() error { return s.presence.Run(background) })
-	parts.Go(func() error { return s.outbox.Run(background) })
-	parts.Go(func() error { return s.hooks.Run(background, s.store) })
+	start := func(part func(context.Context) error) {
+		parts.Go(func() error {
+			err := part(background)
+			if err != nil {
+				stop() // without it the server would only seem to work
+			}
+			return err
+		})
+	}
+	start(s.presence.Run)
+	start(s.outbox.Run)
+	start(func(ctx context.Context) error { return s.hooks.Run(ctx, s.store) })
 
 	quiet := slog.NewLogLogger(s.log.Handler(), slog.LevelDebug) // net/http reports clients' faults here
 	rest := &http.Server{Handler: api.New(s.services), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, ErrorLog: quiet}

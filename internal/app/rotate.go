@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -45,19 +46,22 @@ func (r *rotatingFile) open() error {
 func (r *rotatingFile) Write(b []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	var rotated error
 	if r.every > 0 && time.Since(r.opened) >= r.every {
-		if err := r.rotate(); err != nil {
-			return 0, err
-		}
+		rotated = r.rotate()
 	}
-	return r.f.Write(b)
+	n, err := r.f.Write(b)
+	return n, errors.Join(rotated, err)
 }
 
+// rotate leaves a file that can be written to, whatever goes wrong.
 func (r *rotatingFile) rotate() error {
-	if err := r.f.Close(); err != nil {
+	renamed := os.Rename(r.path, r.path+"."+time.Now().Format("2006-01-02T15-04-05"))
+	full := r.f
+	if err := r.open(); err != nil {
 		return err
 	}
-	if err := os.Rename(r.path, r.path+"."+time.Now().Format("2006-01-02T15-04-05")); err != nil {
+	if err := errors.Join(renamed, full.Close()); err != nil {
 		return err
 	}
 	old, err := filepath.Glob(r.path + ".*")
@@ -71,7 +75,7 @@ func (r *rotatingFile) rotate() error {
 		}
 		old = old[1:]
 	}
-	return r.open()
+	return nil
 }
 
 // Close ends the file.
