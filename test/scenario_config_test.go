@@ -207,6 +207,15 @@ afterKickGroup:
 		}
 	}
 
+	t.Run("may be passed over", func(t *testing.T) {
+		b := startBusiness(t)
+		n := startNode(t, setup{args: []string{"--config-lenient"}, files: map[string]string{
+			"webhooks.yml": "url: " + b.URL + "\nbeforeSendSingelMsg:\n  enable: true\nafterSendSingleMsg:\n  enable: true\n",
+		}})
+		if lineWith(n.output.String(), "warning", "webhooks.yml:2", "beforeSendSingelMsg", "'beforeSendSingleMsg'") == "" {
+			t.Errorf("the report does not warn:\n%s", n.output)
+		}
+	})
 	t.Run("another letter case is accepted", func(t *testing.T) {
 		b := startBusiness(t)
 		n := startNode(t, setup{files: map[string]string{"webhooks.yml": "URL: " + b.URL + "\nbeforesendSINGLEMsg:\n  ENABLE: true\n"}})

@@ -155,6 +155,7 @@ func (p post) conversation() string {
 type sent struct {
 	refusal
 	serverMsgID, clientMsgID string
+	content                  string // what it was changed to, if it was
 }
 
 func newClientMsgID() string {
@@ -198,7 +199,7 @@ func (d *device) sent(msgIncr string) sent {
 	if err := proto.Unmarshal(resp.Data, &ack); err != nil {
 		d.t.Fatal(err)
 	}
-	out.serverMsgID, out.clientMsgID = ack.ServerMsgID, ack.ClientMsgID
+	out.serverMsgID, out.clientMsgID, out.content = ack.ServerMsgID, ack.ClientMsgID, string(ack.Modify.GetContent())
 	return out
 }
 
@@ -213,12 +214,15 @@ func (n *node) send(t *testing.T, p post) sent {
 		"sendID": p.from, "recvID": p.to, "groupID": p.group, "senderPlatformID": platformIOS, "content": json.RawMessage(p.content),
 		"contentType": contentType, "sessionType": p.sessionType(),
 	}
-	var ack struct{ ServerMsgID, ClientMsgID string }
+	var ack struct {
+		ServerMsgID, ClientMsgID string
+		Modify                   struct{ Content string }
+	}
 	r, err := n.rest(t.Context(), p.operationID, "/msg/send_msg", body, &ack)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return sent{refusal: r, serverMsgID: ack.ServerMsgID, clientMsgID: ack.ClientMsgID}
+	return sent{refusal: r, serverMsgID: ack.ServerMsgID, clientMsgID: ack.ClientMsgID, content: ack.Modify.Content}
 }
 
 // makeGroup makes a group of the first user with the others.

@@ -5,62 +5,75 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// TestGracefulShutdown stops a server while sends wait for a slow handler.
+// TestGracefulShutdown stops a server while sends wait for a handler.
 func TestGracefulShutdown(t *testing.T) {
 	t.Parallel()
-	b := startBusiness(t)
-	released := make(chan struct{})
-	b.on(cmdBeforeSingle, hangsUntil(released, approval))
-	n := startNode(t, setup{files: allMessageWebhooks(b.URL, "failedContinue: false")})
-	n.register(t, "alice", "bob", "carol")
-	alice := n.device(t, "alice", platformMiniWeb)
-	overSocket := alice.begin(post{from: "alice", to: "bob", content: text("hi"), operationID: "drain"})
-	byREST := make(chan sent, 1)
-	go func() {
-		var ack struct{ ServerMsgID, ClientMsgID string }
-		r, err := n.rest(t.Context(), "drain", "/msg/send_msg", map[string]any{
-			"sendID": "carol", "recvID": "bob", "senderPlatformID": platformIOS, "content": map[string]any{"content": "hi"},
-			"contentType": contentText, "sessionType": singleChat,
-		}, &ack)
-		if err != nil {
-			t.Errorf("the request was not answered: %v", err)
-		}
-		byREST <- sent{r, ack.ServerMsgID, ack.ClientMsgID}
-	}()
-	b.awaitCount(t, 2, cmdBeforeSingle)
-	n.terminate()
-	n.awaitOutput("stopping")
-	close(released)
-
-	want := map[string]sent{"alice": alice.sent(overSocket), "carol": <-byREST}
-	mustClose(t, alice.conn)
-	if code := n.ended(); code != 0 {
-		t.Errorf("ended with %d", code)
-	}
-
-	// What was acknowledged is stored and told, what was refused is not.
-	n.start()
-	bob := n.device(t, "bob", platformMiniWeb)
-	for from, s := range want {
-		log := bob.history(post{from: from, to: "bob"}.conversation())
-		if stored := len(log) == 1 && log[0].ServerMsgID == s.serverMsgID; stored != (s.ErrCode == 0) {
-			t.Errorf("%s was answered %+v; stored is %v", from, s, log)
-		}
-		if s.ErrCode != 0 {
-			t.Logf("%s was refused: %+v", from, s)
-			continue
-		}
-		b.await(t, "the events of "+from, func(all []callback) bool {
-			for _, c := range all {
-				if c.Command == cmdAfterSingle && c.Event.ServerMsgID == s.serverMsgID {
-					return true
+	for name, c := range map[string]struct {
+		answers bool // once the server is stopping
+		code    int  // for the senders
+	}{
+		"the handler answers":       {true, 0},
+		"the handler never answers": {false, 90004},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := startBusiness(t)
+			released := make(chan struct{})
+			b.on(cmdBeforeSingle, hangsUntil(released, approval))
+			n := startNode(t, setup{files: allMessageWebhooks(b.URL, "failedContinue: false, timeout: 2")})
+			n.register(t, "alice", "bob", "carol")
+			alice := n.device(t, "alice", platformMiniWeb)
+			overSocket := alice.begin(post{from: "alice", to: "bob", content: text("hi"), operationID: "drain"})
+			byREST := make(chan sent, 1)
+			go func() {
+				var ack struct{ ServerMsgID, ClientMsgID string }
+				r, err := n.rest(t.Context(), "drain", "/msg/send_msg", map[string]any{
+					"sendID": "carol", "recvID": "bob", "senderPlatformID": platformIOS, "content": map[string]any{"content": "hi"},
+					"contentType": contentText, "sessionType": singleChat,
+				}, &ack)
+				if err != nil {
+					t.Errorf("the request was not answered: %v", err)
 				}
+				byREST <- sent{refusal: r, serverMsgID: ack.ServerMsgID}
+			}()
+			b.awaitCount(t, 2, cmdBeforeSingle)
+			n.terminate()
+			n.awaitOutput("stopping")
+			if c.answers {
+				close(released)
 			}
-			return false
+			answers := map[string]sent{"alice": alice.sent(overSocket), "carol": <-byREST}
+			mustClose(t, alice.conn)
+			if code := n.ended(); code != 0 {
+				t.Errorf("ended with %d", code)
+			}
+
+			// What was acknowledged is stored and told, what was refused is not.
+			n.start()
+			bob := n.device(t, "bob", platformMiniWeb)
+			for from, s := range answers {
+				if s.ErrCode != c.code {
+					t.Errorf("%s was answered %+v, want %d", from, s, c.code)
+				}
+				log := bob.history(post{from: from, to: "bob"}.conversation())
+				if s.ErrCode != 0 {
+					if len(log) != 0 {
+						t.Errorf("%s was answered %+v; stored is %v", from, s, log)
+					}
+					continue
+				}
+				if len(log) != 1 || log[0].ServerMsgID != s.serverMsgID {
+					t.Errorf("%s was answered %+v; stored is %v", from, s, log)
+				}
+				b.await(t, "the event of "+from, func([]callback) bool {
+					return slices.ContainsFunc(b.got(cmdAfterSingle), func(c callback) bool { return c.Event.ServerMsgID == s.serverMsgID })
+				})
+			}
 		})
 	}
 }

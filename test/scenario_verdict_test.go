@@ -276,6 +276,9 @@ afterMsgSaveDB: {enable: true}
 							if m := log[s.base]; string(m.Content) != content {
 								t.Errorf("stored %s, want %s", m.Content, content)
 							}
+							if isModified := content == modified; isModified && got.content != modified || !isModified && got.content != "" {
+								t.Errorf("the sender was told of the change %q, stored is %s", got.content, content)
+							}
 						})
 					}
 				}
