@@ -4,17 +4,10 @@ package test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -33,79 +26,7 @@ type child struct {
 // test fails when the process ends otherwise than by being asked to.
 func startChild(t *testing.T, args ...string) *child {
 	t.Helper()
-	ready := filepath.Join(t.TempDir(), "ready.json")
-	args = append([]string{
-		"serve", "--data", t.TempDir(), "--api-addr", "127.0.0.1:0", "--ws-addr", "127.0.0.1:0", "--ready-file", ready,
-	}, args...)
-
-	// Not t.Context, which ends before the clean-up that stops the process.
-	ctx, stop := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, parley(t), args...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 30 * time.Second // then killed
-	var output lockedBuffer
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	exited := make(chan error, 1)
-	go func() { exited <- cmd.Wait() }()
-
-	c := &child{}
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(30 * time.Second)
-	for {
-		raw, err := os.ReadFile(ready)
-		if err == nil {
-			if err := json.Unmarshal(raw, c); err != nil {
-				t.Errorf("ready file %q: %v", raw, err)
-			}
-			break
-		}
-		select {
-		case <-tick.C:
-			continue
-		case err := <-exited:
-			stop()
-			t.Fatalf("the server ended before it was ready: %v\n%s", err, &output)
-		case <-deadline:
-			stop()
-			<-exited
-			t.Fatalf("the server was not ready in time:\n%s", &output)
-		}
-	}
-	t.Cleanup(func() {
-		stop()
-		// A context ended by us is reported unless the process ended with 0.
-		if err := <-exited; err != nil && !errors.Is(err, context.Canceled) {
-			t.Errorf("the server ended badly: %v", err)
-		}
-		if out := output.String(); strings.Contains(out, "DATA RACE") {
-			t.Error("the server had a data race")
-		}
-		if t.Failed() {
-			t.Logf("the server wrote:\n%s", &output)
-		}
-	})
-	var got struct{ Token string }
-	c.call(t, "/auth/get_admin_token", map[string]any{"secret": c.Secret, "userID": "imAdmin"}, &got)
-	c.admin = got.Token
-	return c
-}
-
-// parley is the binary named by PARLEY_BIN, or one built for this test.
-func parley(t *testing.T) string {
-	t.Helper()
-	if given := os.Getenv("PARLEY_BIN"); given != "" {
-		return given
-	}
-	binary := filepath.Join(t.TempDir(), "parley")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "github.com/parley-im/parley/cmd/parley")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return binary
+	return startNode(t, setup{args: args}).child
 }
 
 // refusal is an answer with an error code.
