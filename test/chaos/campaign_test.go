@@ -18,7 +18,8 @@ type campaign struct {
 	postgresURL string // "" for the embedded database
 	seed        uint64
 	rounds      int
-	wanted      kind // the fault looked for; "" for any
+	wanted      kind     // the fault looked for; "" for any
+	kills       []moment // what kills wait for; nil for anything
 }
 
 // run returns what the server did wrong.
@@ -45,9 +46,9 @@ func (k campaign) run(t *testing.T) []fault {
 
 // instant is when the server dies: when something has happened so often.
 type instant struct {
-	moment moment
-	count  int
-	asked  bool // it is asked to stop before, and dies while it does
+	moment   moment
+	count    int
+	stopping bool // it is asked to stop before, and dies while it does
 }
 
 // mostEvents bounds how long a life lasts.
@@ -55,6 +56,9 @@ const mostEvents = 300
 
 func (k campaign) choose(rng *rand.Rand) instant {
 	at := instant{moment: moment(rng.IntN(int(moments))), count: 1 + rng.IntN(mostEvents)}
+	if len(k.kills) > 0 {
+		at.moment = k.kills[rng.IntN(len(k.kills))]
+	}
 	if at.moment == momentTold && k.postgresURL != "" {
 		// Lanes that a dead node had taken rest until their leases end: another
 		// node might have them.
@@ -63,7 +67,7 @@ func (k campaign) choose(rng *rand.Rand) instant {
 	if at.moment == momentConnected {
 		at.count = 1 + rng.IntN(len(devices))
 	}
-	at.asked = rng.IntN(5) == 0
+	at.stopping = rng.IntN(5) == 0
 	return at
 }
 
@@ -85,7 +89,7 @@ func (k campaign) crash(t *testing.T, n node, r *record, clients []*client, at i
 	if !r.await(patience, reached) {
 		r.fault(badProtocol, nil, "the server does too little: %v of %v\n%s", r.counts, at, &s.output)
 	}
-	if at.asked {
+	if at.stopping {
 		s.terminate()
 		if !r.await(patience, func() bool { return r.left > 0 }) {
 			r.fault(badProtocol, nil, "the server does not begin to stop\n%s", &s.output)
@@ -189,27 +193,22 @@ func (k campaign) drain(t *testing.T, s *server) error {
 	}
 }
 
-// leave closes every second connection, then the others, and each time waits
-// until the business server was told the truth about everybody.
+// leave closes one connection after the other, and each time waits until the
+// business server was told the truth about everybody.
 func (k campaign) leave(r *record, clients []*client, sessions []*session) {
-	online := make([]bool, len(clients))
-	for i := range online {
-		online[i] = true
-	}
-	truth := func() bool { return r.presenceIs(clients, online) == nil }
-	for _, group := range []int{-1, 0, 1} {
-		for i, session := range sessions {
-			if i%2 == group {
-				session.close()
-				online[i] = false
-			}
+	for gone := 0; ; gone++ {
+		var wrong error
+		truth := func() bool {
+			wrong = r.presenceIs(clients[:gone], clients[gone:])
+			return wrong == nil
 		}
 		if !r.await(patience, truth) {
-			r.mu.Lock()
-			err := r.presenceIs(clients, online)
-			r.mu.Unlock()
-			r.fault(presenceWrong, nil, "%v", err)
+			r.fault(presenceWrong, nil, "%v", wrong)
 			return
 		}
+		if gone == len(sessions) {
+			return
+		}
+		sessions[gone].close()
 	}
 }

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -29,7 +30,11 @@ func readLogs(sessions []*session) (logs, error) {
 			if err := s.list(conversation, max(1, last-pullAtOnce/2), last); err != nil {
 				return nil, err
 			}
-			if len(all) >= len(final[conversation]) {
+			before, known := final[conversation]
+			if known && len(all) != len(before) {
+				s.client.record.fault(badSeqs, nil, "client %d sees %d messages of %s, another %d", s.client.index, len(all), conversation, len(before))
+			}
+			if len(all) >= len(before) {
 				final[conversation] = all
 			}
 		}
@@ -59,14 +64,18 @@ func (r *record) checkLogs(final logs) {
 			before = e.sendTime
 		}
 	}
-	for at, e := range r.shown {
-		log := final[at.conversation]
+	inOrder := func(a, b place) int {
+		return cmp.Or(cmp.Compare(a.conversation, b.conversation), cmp.Compare(a.seq, b.seq))
+	}
+	for _, at := range slices.SortedFunc(maps.Keys(r.shown), inOrder) {
+		e, log := r.shown[at], final[at.conversation]
 		if at.seq < 1 || at.seq > int64(len(log)) || log[at.seq-1] != e {
 			r.faultLocked(shownUnstored, r.sends[e.id], "at %v of %d", at, len(log))
 		}
 	}
-	for _, s := range r.sends {
-		e, found := stored[s.id]
+	for _, id := range slices.Sorted(maps.Keys(r.sends)) {
+		s := r.sends[id]
+		e, found := stored[id]
 		switch {
 		case s.refusal != 0:
 			if found {
@@ -132,8 +141,8 @@ func (r *record) checkEvents(final logs) {
 		}
 		told[c] = e
 	}
-	for conversation, log := range final {
-		for _, entry := range log {
+	for _, conversation := range slices.Sorted(maps.Keys(final)) {
+		for _, entry := range final[conversation] {
 			for _, command := range commandsFor(conversation) {
 				switch e := told[change{entry.id, command}]; {
 				case e == nil:
@@ -191,19 +200,20 @@ func (r *record) checkPresence(clients []*client) {
 
 // presenceIs compares the last event of every device with what is true. The
 // caller holds mu.
-func (r *record) presenceIs(clients []*client, online []bool) error {
+func (r *record) presenceIs(offline, online []*client) error {
 	var wrong []error
-	for i, c := range clients {
-		want, last := afterOffline, ""
-		if online[i] {
-			want = afterOnline
-		}
-		if all := r.presenceOf(c); len(all) > 0 {
-			last = all[len(all)-1].command
-		}
-		if last != want {
-			wrong = append(wrong, fmt.Errorf("%s on %s: the last event is %q, want %q", c.userID, c.platform, last, want))
+	compare := func(clients []*client, want string) {
+		for _, c := range clients {
+			last := ""
+			if all := r.presenceOf(c); len(all) > 0 {
+				last = all[len(all)-1].command
+			}
+			if last != want {
+				wrong = append(wrong, fmt.Errorf("%s on %s: the last event is %q, want %q", c.userID, c.platform, last, want))
+			}
 		}
 	}
+	compare(offline, afterOffline)
+	compare(online, afterOnline)
 	return errors.Join(wrong...)
 }

@@ -13,7 +13,8 @@ import (
 type mutant struct {
 	name  string
 	edits []edit
-	finds kind // what the model must find
+	finds kind     // what the model must find
+	kills []moment // when; nil for at any moment
 }
 
 // edit replaces a text that stands exactly once in a file of the repository.
@@ -31,7 +32,7 @@ var early = []edit{
 			}
 		}
 		if len(g.sent) > 0 {
-			time.Sleep(10 * time.Millisecond)
+			time.Sleep(30 * time.Millisecond)
 		}
 		_, err = w.conn.ExecContext(context.Background(), "COMMIT")
 `,
@@ -40,21 +41,21 @@ var early = []edit{
 
 var mutants = []mutant{
 	{
-		name: "early ack", finds: ackLost,
+		name: "early ack", finds: ackLost, kills: []moment{momentAcked},
 		edits: append([]edit{
 			{"internal/message/send.go", "\t\tack(sent)\n", "\t\t_ = sent\n"},
 			{"internal/message/send.go", "Committed: done,", "Committed: done, Early: func(m *im.Message) { ack(answer(m)) },"},
 		}, early...),
 	},
 	{
-		name: "early delivery", finds: shownUnstored,
+		name: "early delivery", finds: shownUnstored, kills: []moment{momentPushed},
 		edits: append([]edit{
 			{"internal/message/send.go", "\t\ts.deliver.Deliver(m, post.recipients, operationID)\n", ""},
 			{"internal/message/send.go", "Committed: done,", "Committed: done, Early: func(m *im.Message) { s.deliver.Deliver(m, post.recipients, operationID) },"},
 		}, early...),
 	},
 	{
-		name: "late outbox", finds: eventLost,
+		name: "late outbox", finds: eventLost, kills: []moment{momentAcked, momentPushed},
 		edits: []edit{
 			{"internal/store/tx.go", "\toutbox  bool\n}\n\n// AfterCommit", "\toutbox  bool\n\tlate    []OutboxEvent\n}\n\n// AfterCommit"},
 			{"internal/store/tx.go", "\ttx.outbox = true\n\treturn tx.insertOutbox(rows)\n", "\ttx.late = append(tx.late, rows...)\n\treturn nil\n"},
@@ -66,7 +67,7 @@ func (w *sqliteWriter) writeLate(g *group) {
 	if len(g.tx.late) == 0 {
 		return
 	}
-	time.Sleep(10 * time.Millisecond)
+	time.Sleep(30 * time.Millisecond)
 	err := w.begin()
 	if err == nil {
 		err = g.tx.insertOutbox(g.tx.late)
@@ -119,7 +120,8 @@ func TestMutants(t *testing.T) {
 			binary := build(t, dir, "-overlay", m.overlay(t, dir))
 			for n := range mutantCampaigns {
 				seed := uint64(n + 1) //nolint:gosec // small
-				for _, f := range (campaign{binary: binary, seed: seed, rounds: mutantRounds, wanted: m.finds}).run(t) {
+				k := campaign{binary: binary, seed: seed, rounds: mutantRounds, wanted: m.finds, kills: m.kills}
+				for _, f := range k.run(t) {
 					if f.kind == m.finds {
 						t.Logf("found with seed %d: %v", seed, f)
 						return

@@ -250,7 +250,7 @@ func (r *record) saw(who *client, how, conversation string, m *sdkws.MsgData) {
 	s := r.sends[e.id]
 	switch {
 	case s == nil:
-		r.faultLocked(badSeqs, nil, "%s shown to client %d at %v is nothing that was sent: %v", how, who.index, at, m)
+		r.faultLocked(badProtocol, nil, "%s shown to client %d at %v is nothing that was sent: %v", how, who.index, at, m)
 		return
 	case s.conversation != conversation || s.content != e.content:
 		r.faultLocked(badProtocol, s, "%s shown to client %d at %v: %q, want %q in %s", how, who.index, at, e.content, s.content, s.conversation)

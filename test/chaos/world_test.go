@@ -104,12 +104,18 @@ func newClients(r *record, tokens []string, seed uint64) []*client {
 func configure(t *testing.T, handlerURL, postgresURL string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	webhooks := fmt.Sprintf("url: %s\nretry:\n  initial: 20ms\n  max: 200ms\n", handlerURL)
-	webhooks += "beforeSendSingleMsg:\n  enable: true\n  failedContinue: false\n"
-	webhooks += "beforeSendGroupMsg:\n  enable: true\n  failedContinue: true\n"
-	for _, key := range []string{"afterSendSingleMsg", "afterSendGroupMsg", "afterMsgSaveDB", "afterUserOnline", "afterUserOffline"} {
-		webhooks += key + ":\n  enable: true\n"
-	}
+	// A busy machine must not make an answer late, which would be a refusal.
+	webhooks := fmt.Sprintf(`url: %s
+beforeDeadline: 60s
+retry: {initial: 20ms, max: 200ms}
+beforeSendSingleMsg: {enable: true, timeout: 60, failedContinue: false}
+beforeSendGroupMsg: {enable: true, timeout: 60, failedContinue: true}
+afterSendSingleMsg: {enable: true}
+afterSendGroupMsg: {enable: true}
+afterMsgSaveDB: {enable: true}
+afterUserOnline: {enable: true}
+afterUserOffline: {enable: true}
+`, handlerURL)
 	files := map[string]string{
 		"share.yml":    "secret: " + secret + "\n",
 		"log.yml":      "remainLogLevel: 2\nisStdout: true\n", // the test's handler fails on purpose
