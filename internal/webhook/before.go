@@ -95,11 +95,12 @@ func (e *Engine) ask(ctx context.Context, p *plan, cb *callback, m *im.Message, 
 	defer cancel()
 	began := time.Now()
 	resp, failure := e.call(call, cb, request{url: cb.target.url(""), operationID: im.OperationOf(ctx), body: body})
-	if failure != nil && errors.Is(context.Cause(call), errTimeUp) || errors.Is(failure, context.DeadlineExceeded) {
-		took := time.Since(began)
-		failure = &timeoutError{after: cb.timeout, shared: false}
-		if took < cb.timeout-time.Millisecond {
-			failure = &timeoutError{after: took.Round(time.Millisecond), shared: true}
+	if failure != nil {
+		switch cause := context.Cause(call); {
+		case errors.Is(cause, errOperationTimeUp):
+			failure = &timeoutError{after: time.Since(began).Round(time.Millisecond), shared: true}
+		case errors.Is(cause, errTimeUp), errors.Is(failure, context.DeadlineExceeded):
+			failure = &timeoutError{after: cb.timeout}
 		}
 	}
 	d := decide(cb, p.strict, resp, failure)
@@ -110,19 +111,25 @@ func (e *Engine) ask(ctx context.Context, p *plan, cb *callback, m *im.Message, 
 	return d.answer, nil
 }
 
-var errTimeUp = errors.New("webhook: time is up")
+// Why a call's context ended.
+var (
+	errTimeUp          = errors.New("webhook: time is up")
+	errOperationTimeUp = errors.New("webhook: time of the operation is up")
+)
 
-// callContext ends at the callback's timeout or at the operation's deadline.
+// callContext ends at the callback's timeout or at the operation's deadline; its
+// cause says at which.
 func callContext(ctx context.Context, p *plan, cb *callback) (context.Context, context.CancelFunc) {
 	now := time.Now()
 	until := now.Add(p.deadline)
 	if shared, ok := ctx.Value(deadlineKey{}).(time.Time); ok {
 		until = shared
 	}
-	if own := now.Add(cb.timeout); own.Before(until) {
-		until = own
+	cause := errOperationTimeUp
+	if own := now.Add(cb.timeout); !own.After(until) {
+		until, cause = own, errTimeUp
 	}
-	return context.WithDeadlineCause(context.WithoutCancel(ctx), until, errTimeUp)
+	return context.WithDeadlineCause(context.WithoutCancel(ctx), until, cause)
 }
 
 func (e *Engine) call(ctx context.Context, cb *callback, r request) (response, error) {
