@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -170,6 +171,10 @@ func (e *postgresEngine) retry(f func() error) error {
 	}
 }
 
+// errOutcome: the connection was lost during a commit, and it is not known
+// whether that took place.
+var errOutcome = errors.New("outcome not known")
+
 // transact runs f in one transaction and publishes it after the commit.
 func (e *postgresEngine) transact(f func(*Tx) error) error {
 	t, err := e.db.BeginTx(context.Background(), nil)
@@ -182,6 +187,10 @@ func (e *postgresEngine) transact(f func(*Tx) error) error {
 		return err
 	}
 	if err := t.Commit(); err != nil {
+		if _, answered := errors.AsType[*pgconn.PgError](err); !answered {
+			err = fmt.Errorf("%w: %w", errOutcome, err)
+			e.store.rules.touch(tx.touched) // perhaps they changed
+		}
 		return fmt.Errorf("commit: %w", tx.dialect.wrap(err))
 	}
 	tx.committed()
@@ -247,13 +256,9 @@ func (c *committer) serve(batch []*writeRequest) {
 		return
 	}
 	results, err := c.commit(alive)
-	if err != nil && len(alive) > 1 {
+	if lost := errors.Is(err, errOutcome); lost || err != nil && len(alive) > 1 {
 		for _, r := range alive {
-			alone, err := c.commit([]*writeRequest{r})
-			if err == nil {
-				err = alone[0]
-			}
-			r.done <- err
+			r.done <- c.again(r, lost)
 		}
 		return
 	}
@@ -264,6 +269,51 @@ func (c *committer) serve(batch []*writeRequest) {
 		}
 		r.done <- results[i]
 	}
+}
+
+// again runs a request of a failed batch alone. If the batch's outcome is not
+// known, the message may be stored already.
+func (c *committer) again(r *writeRequest, lost bool) error {
+	if lost {
+		if stored, err := c.isStored(r.append); err != nil {
+			return err
+		} else if stored {
+			c.engine.store.wakeOutbox()
+			if r.append.Committed != nil {
+				r.append.Committed(r.append.Message)
+			}
+			return nil
+		}
+	}
+	results, err := c.commit([]*writeRequest{r})
+	if err != nil {
+		return err
+	}
+	return results[0]
+}
+
+// isStored looks for the message among the last of its log, and gives it what
+// is stored of it.
+func (c *committer) isStored(a *Append) (found bool, err error) {
+	m := a.Message
+	err = c.engine.read(context.Background(), func(tx *Tx) error {
+		rows, err := queryAll(tx, storedFields, `SELECT m.seq, m.client_id, m.send_time, m.data FROM log l JOIN message m ON m.log = l.id
+			WHERE l.conversation_id = $1 ORDER BY m.seq DESC LIMIT $2`, m.ConversationID, 4*postgresBatch)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			stored, err := row.message(m.ConversationID)
+			if err != nil {
+				return err
+			}
+			if stored.ServerMsgID == m.ServerMsgID {
+				found, m.Seq, m.SendTime = true, stored.Seq, stored.SendTime
+			}
+		}
+		return nil
+	})
+	return found, err
 }
 
 // commit runs a batch as one transaction; the results are valid if it
