@@ -113,8 +113,14 @@ func TestRevokeInGroups(t *testing.T) {
 			by, of string
 			ok     bool
 		}{
-			{"x", "a", false}, {"x", "b", false}, {"b", "a", false}, {"quiet", "x", false}, {"c", "x", false},
-			{"b", "x", true}, {"b", "b", true}, {"a", "a", true},
+			{"x", "a", false},
+			{"x", "b", false},
+			{"b", "a", false},
+			{"quiet", "x", false},
+			{"c", "x", false},
+			{"b", "x", true},
+			{"b", "b", true},
+			{"a", "a", true},
 		} {
 			err := k.Revoke(as(t, try.by), try.by, c, seqs[try.of])
 			if try.ok != (err == nil) || err != nil && !errors.Is(err, im.ErrNoPermission) {
