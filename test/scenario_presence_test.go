@@ -153,17 +153,6 @@ func (n *node) awaitOffline(t *testing.T, userID string, connections int) {
 	})
 }
 
-// anotherToken asks for tokens until there is one other than old: tokens of one
-// second are the same, and then nobody is displaced.
-func (n *node) anotherToken(t *testing.T, userID string, platformID int, old string) (token string) {
-	t.Helper()
-	poll(t, "another token", func() bool {
-		token = n.token(t, userID, platformID)
-		return token != old
-	})
-	return token
-}
-
 func TestS10Kick(t *testing.T) {
 	t.Parallel()
 	b := startBusiness(t)
