@@ -211,15 +211,18 @@ func (t *Tracker) Run(ctx context.Context) error {
 				break fill
 			}
 		}
-		t.write(batch)
+		t.write(ctx, batch)
 	}
 }
 
+// lastAttempts is how often a batch is tried once the server ends.
+const lastAttempts = 10
+
 // write stores a batch; a database that fails is tried again until it works or
 // the server ends, because an announcement must not be lost while it lives.
-func (t *Tracker) write(batch []announcement) {
-	for attempt := 1; ; attempt++ {
-		err := t.store.Write(context.Background(), func(tx *store.Tx) error {
+func (t *Tracker) write(ctx context.Context, batch []announcement) {
+	for attempt, last := 1, 0; ; attempt++ {
+		err := t.store.Write(context.WithoutCancel(ctx), func(tx *store.Tx) error {
 			for _, a := range batch {
 				if err := apply(tx, a); err != nil {
 					return err
@@ -230,11 +233,13 @@ func (t *Tracker) write(batch []announcement) {
 		if err == nil {
 			return
 		}
-		t.log.Error("presence events not stored", "error", err, "attempt", attempt, "events", len(batch))
-		if attempt == 10 {
-			return
+		t.log.ErrorContext(ctx, "presence events not stored", "error", err, "attempt", attempt, "events", len(batch))
+		if ctx.Err() != nil {
+			if last++; last == lastAttempts {
+				return
+			}
 		}
-		pause := time.NewTimer(time.Duration(attempt) * 100 * time.Millisecond)
+		pause := time.NewTimer(time.Duration(min(attempt, 10)) * 100 * time.Millisecond)
 		<-pause.C
 	}
 }

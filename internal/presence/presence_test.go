@@ -241,6 +241,34 @@ func TestNoEventWithoutChange(t *testing.T) {
 	})
 }
 
+// brokenUntil is a recorder that fails up to a point of time.
+type brokenUntil struct {
+	recorder
+	repaired time.Time
+}
+
+func (b brokenUntil) Render(e im.Event) []store.OutboxEvent {
+	if time.Now().Before(b.repaired) {
+		panic("no space left")
+	}
+	return b.recorder.Render(e)
+}
+
+func TestFailingStore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := live(t, storetest.SQLite(t)(store.Options{Recorder: brokenUntil{repaired: time.Now().Add(time.Minute)}}))
+		l.end(l.begin("1", ios))
+		time.Sleep(2 * time.Minute)
+		l.mustTell("online IOS 1", "offline IOS 1")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		l := live(t, storetest.SQLite(t)(store.Options{Recorder: brokenUntil{repaired: time.Now().Add(time.Hour)}}))
+		l.begin("1", ios)
+		l.stop() // comes to an end all the same
+	})
+}
+
 func TestPlatforms(t *testing.T) {
 	t.Parallel()
 	l := live(t, storetest.SQLite(t)(store.Options{Recorder: recorder{}}))
