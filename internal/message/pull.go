@@ -389,7 +389,7 @@ func (p *puller) pullSeqs(c im.ConversationID, v view, seqs []im.Seq) ([]*im.Mes
 func (p *puller) read(c im.ConversationID, v view, wanted []im.Seq, part func([]im.Seq) ([]*im.Message, error)) ([]*im.Message, error) {
 	var stored []*im.Message
 	from := len(wanted)
-	for size := p.bytes; from > 0 && size <= maxPullBytes; {
+	for size := p.bytes; from > 0 && size <= maxPullBytes && !p.full; {
 		to := from
 		from = max(0, to-readStep)
 		found, err := part(wanted[from:to])

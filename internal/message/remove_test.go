@@ -170,10 +170,14 @@ func TestDelete(t *testing.T) {
 		if err := k.RemovePhysically(as(t, "a"), c, []im.Seq{1}); !errors.Is(err, im.ErrNoPermission) {
 			t.Errorf("physically by a user: %v", err)
 		}
+		if err := k.Delete(as(t, "b"), "b", c, []im.Seq{5, 6, 1 << 40}, message.ForSelf); err != nil {
+			t.Fatal(err)
+		}
 		// Seqs of removed messages are not used again.
 		if s := k.send(single("a", "b", "five")); s.Seq != 5 {
 			t.Errorf("seq %d, want 5", s.Seq)
 		}
+		k.expect("deleted before it was sent", "b", c, "1-", "2-", "3-", "4-", "5:five")
 	})
 }
 

@@ -27,13 +27,21 @@ func (tx *Tx) Revoke(c im.ConversationID, seq im.Seq, r im.Revocation) (bool, er
 	return err == nil, err
 }
 
-// HideMessages deletes messages for one user. Seqs without a message do no harm.
+// HideMessages deletes messages for one user. Seqs that were never given are
+// left out: a client could list them without end.
 func (tx *Tx) HideMessages(userID string, c im.ConversationID, seqs []im.Seq) error {
 	log, err := tx.logID(c)
 	if err != nil || log == 0 {
 		return err
 	}
+	last, err := tx.MaxSeq(c)
+	if err != nil {
+		return err
+	}
 	for _, seq := range seqs {
+		if seq < 1 || seq > last {
+			continue
+		}
 		if _, err := tx.exec(`INSERT INTO hidden_message (user_id, log, seq) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, userID, log, seq); err != nil {
 			return fmt.Errorf("hide message %d of %s: %w", seq, c, err)
 		}
