@@ -7,7 +7,10 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/openimsdk/protocol/msg"
+
 	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/wire"
 )
 
 // logs are the final logs, by conversation; the entry of seq n is at n-1.
@@ -38,8 +41,39 @@ func readLogs(sessions []*session) (logs, error) {
 				final[conversation] = all
 			}
 		}
+		if err := s.checkRead(final); err != nil {
+			return nil, err
+		}
 	}
 	return final, nil
+}
+
+// checkRead compares the read positions of the session's user with the logs: a
+// message advances its sender's in the same transaction, and nothing else here
+// does.
+func (s *session) checkRead(final logs) error {
+	var states msg.GetConversationsHasReadAndMaxSeqResp
+	req := &msg.GetConversationsHasReadAndMaxSeqReq{UserID: s.client.userID}
+	if err := s.call(wire.GetConvMaxReadSeq, req, &states); err != nil {
+		return err
+	}
+	for conversation, log := range final {
+		state := states.Seqs[conversation]
+		if state == nil {
+			continue // not his
+		}
+		own := int64(0)
+		for i, e := range log {
+			if e.sendID == s.client.userID {
+				own = int64(i + 1)
+			}
+		}
+		if state.HasReadSeq != own || state.MaxSeq != int64(len(log)) {
+			s.client.record.fault(readWrong, nil, "%s has read %s to %d of %d, want %d of %d",
+				s.client.userID, conversation, state.HasReadSeq, state.MaxSeq, own, len(log))
+		}
+	}
+	return nil
 }
 
 // checkLogs compares the final logs with everything clients were told and shown.

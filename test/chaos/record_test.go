@@ -24,6 +24,7 @@ const (
 	ackLost        kind = "I1: an acked message is not stored as it was acked"
 	answerChanged  kind = "I1: a repeated send got another answer than the first"
 	storedTwice    kind = "I1: a message is stored twice"
+	readWrong      kind = "I1: a sender has not read what he sent"
 	shownUnstored  kind = "I1: a client was shown a message that is not in the log"
 	badSeqs        kind = "I2: seqs are not 1, 2, 3 …"
 	eventLost      kind = "I3: a stored message was not told"
