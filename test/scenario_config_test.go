@@ -34,6 +34,8 @@ func awaitPair(t *testing.T, b *business, commands [2]string, s sent) (before, a
 	return all[0], all[1]
 }
 
+// TestS01PathRouting: one message makes one question and one event, each posted to the
+// base URL and its command, and both about that message.
 func TestS01PathRouting(t *testing.T) {
 	t.Parallel()
 	b := startBusiness(t)
@@ -115,6 +117,7 @@ func queryOf(t *testing.T, c callback) url.Values {
 	return values
 }
 
+// TestS02BaseForms: slashes and queries of the base URL are kept in order.
 func TestS02BaseForms(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ base, path, tenant string }{
@@ -167,6 +170,8 @@ func firstLine(text string) string {
 	return line
 }
 
+// TestS03WrongNesting: webhooks under an additional level, as in old guides, do not
+// start a server that calls nobody.
 func TestS03WrongNesting(t *testing.T) {
 	t.Parallel()
 	for _, parent := range []string{"callback", "webhooks", "config"} {
@@ -182,6 +187,7 @@ func TestS03WrongNesting(t *testing.T) {
 	}
 }
 
+// TestS04Misspelling: a misspelled key is refused with its line and the nearest key.
 func TestS04Misspelling(t *testing.T) {
 	t.Parallel()
 	dir := configDir(t, map[string]string{"webhooks.yml": `url: http://127.0.0.1:1/webhook
@@ -239,6 +245,8 @@ func copyShipped(t *testing.T, version string) string {
 	return dir
 }
 
+// TestS05ShippedFilesLoad: every directory that OpenIM shipped loads unmodified, and
+// a server runs on it.
 func TestS05ShippedFilesLoad(t *testing.T) {
 	t.Parallel()
 	entries, err := os.ReadDir(shipped)
@@ -305,6 +313,8 @@ func TestS05ShippedFilesLoad(t *testing.T) {
 	}
 }
 
+// TestS06DockerEnvironment: variables of a container set what the file does not, lists
+// in both forms.
 func TestS06DockerEnvironment(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -371,6 +381,7 @@ func TestS06DockerEnvironment(t *testing.T) {
 	})
 }
 
+// TestS07Diagnosis: the log says what was called, why it failed and what was decided.
 func TestS07Diagnosis(t *testing.T) {
 	t.Parallel()
 	const nobody = "http://127.0.0.1:1/webhook"
@@ -408,6 +419,8 @@ func TestS07Diagnosis(t *testing.T) {
 	}
 }
 
+// TestS29MinimalFile: a webhooks.yaml of nothing but enable is enough, and commands
+// that the handler does not know do not disturb those it knows.
 func TestS29MinimalFile(t *testing.T) {
 	t.Parallel()
 	b := startBusiness(t)

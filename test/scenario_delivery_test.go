@@ -16,6 +16,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// TestS22IdempotencyAndRetry: an event that is not taken comes again, the same and
+// later each time, and the sender does not notice.
 func TestS22IdempotencyAndRetry(t *testing.T) {
 	t.Parallel()
 	const initial = 100 * time.Millisecond
@@ -60,8 +62,8 @@ func TestS22IdempotencyAndRetry(t *testing.T) {
 	}
 }
 
-// TestS24Crash kills a server that has 10,000 events to deliver, while more
-// messages are on their way.
+// TestS24Crash: a server that is killed with 10,000 events to deliver, while more
+// messages are on their way, delivers the event of each stored message and no other.
 func TestS24Crash(t *testing.T) {
 	t.Parallel()
 	const (

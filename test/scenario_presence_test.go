@@ -51,6 +51,7 @@ func (d *device) leave() {
 	}
 }
 
+// TestS08Presence: login and logout are told once each.
 func TestS08Presence(t *testing.T) {
 	t.Parallel()
 	b := startBusiness(t)
@@ -88,6 +89,8 @@ func TestS08Presence(t *testing.T) {
 	}
 }
 
+// TestS09PresenceNoise: nothing is told without a change, and the last event of a
+// platform is the truth, after a lost network and after a crash too.
 func TestS09PresenceNoise(t *testing.T) {
 	t.Parallel()
 	b := startBusiness(t)
@@ -153,6 +156,7 @@ func (n *node) awaitOffline(t *testing.T, userID string, connections int) {
 	})
 }
 
+// TestS10Kick: who is displaced or logged out by force is told as kicked, then offline.
 func TestS10Kick(t *testing.T) {
 	t.Parallel()
 	b := startBusiness(t)

@@ -114,11 +114,13 @@ func (s *stage) mustHold(last func() sent, want ...sent) {
 	}
 }
 
+// TestS14RejectAsInTheArticle: nextCode 1 refuses, although actionCode is 1 as well.
 func TestS14RejectAsInTheArticle(t *testing.T) {
 	t.Parallel()
 	rejects(t, bothRejection)
 }
 
+// TestS15RejectUpstreamStyle: nextCode 1 refuses, as a number and as a text.
 func TestS15RejectUpstreamStyle(t *testing.T) {
 	t.Parallel()
 	rejects(t, rejection)
@@ -204,6 +206,22 @@ func (r matrixRow) want(failedContinue bool) refusal {
 	return refusal{}
 }
 
+// oneQuestionEach asks about each message once at most: beforeSendSingleMsg and
+// beforeSendGroupMsg about texts, beforeMsgModify about custom messages, nobody
+// about other types. The options are those of the before-callbacks.
+func oneQuestionEach(url, options string) map[string]string {
+	return map[string]string{"webhooks.yml": fmt.Sprintf(`url: %s/webhook
+beforeSendSingleMsg: {enable: true, timeout: 1, allowedTypes: [101], %[2]s}
+beforeSendGroupMsg: {enable: true, timeout: 1, allowedTypes: [101], %[2]s}
+beforeMsgModify: {enable: true, timeout: 1, allowedTypes: [110], %[2]s}
+afterSendSingleMsg: {enable: true}
+afterSendGroupMsg: {enable: true}
+afterMsgSaveDB: {enable: true}
+`, url, options)}
+}
+
+// TestS16Matrix: every kind of answer, with failedContinue and without, for every
+// question, by REST and over the socket.
 func TestS16Matrix(t *testing.T) {
 	t.Parallel()
 	callbacks := []struct {
@@ -238,14 +256,7 @@ func TestS16Matrix(t *testing.T) {
 			if down {
 				base = "http://127.0.0.1:1"
 			}
-			n := startNode(t, setup{files: map[string]string{"webhooks.yml": fmt.Sprintf(`url: %s/webhook
-beforeSendSingleMsg: {enable: true, timeout: 1, failedContinue: %[2]t, allowedTypes: [101], url: %[3]s}
-beforeSendGroupMsg: {enable: true, timeout: 1, failedContinue: %[2]t, allowedTypes: [101], url: %[3]s}
-beforeMsgModify: {enable: true, timeout: 1, failedContinue: %[2]t, allowedTypes: [110], url: %[3]s}
-afterSendSingleMsg: {enable: true}
-afterSendGroupMsg: {enable: true}
-afterMsgSaveDB: {enable: true}
-`, b.URL, failedContinue, base)}})
+			n := startNode(t, setup{files: oneQuestionEach(b.URL, fmt.Sprintf("failedContinue: %t, url: %s", failedContinue, base))})
 			for i, row := range rows {
 				if (row.name == "refused") != down {
 					continue
@@ -308,6 +319,8 @@ func checkRefusal(t *testing.T, got, want refusal, byREST bool, key string) {
 	}
 }
 
+// TestS17FailedContinue: a handler that is down is passed over only if the operator
+// said so; an error page is never an approval.
 func TestS17FailedContinue(t *testing.T) {
 	t.Parallel()
 	t.Run("a handler that is down is passed over", func(t *testing.T) {
@@ -346,6 +359,7 @@ func TestS17FailedContinue(t *testing.T) {
 	}
 }
 
+// TestS19TwoValues: of an answer with two values only a refusal in the first counts.
 func TestS19TwoValues(t *testing.T) {
 	t.Parallel()
 	overriding := strings.TrimSuffix(approval, "}") + `,"content":"{\"content\":\"changed\"}"}`
@@ -412,6 +426,8 @@ func mustNotLeak(t *testing.T, n *node, b *business) {
 	})
 }
 
+// TestS20OddAnswers: whatever a handler answers has a defined outcome and leaves
+// nothing behind.
 func TestS20OddAnswers(t *testing.T) {
 	t.Parallel()
 	const (
@@ -456,22 +472,23 @@ func TestS20OddAnswers(t *testing.T) {
 	}
 	b := startBusiness(t)
 	// Each message says in its text how it wants to be answered.
-	b.on(cmdBeforeSingle, func(w http.ResponseWriter, r *http.Request, c callback) {
-		for _, a := range answers {
-			if c.Event.Content == text(a.name) {
-				a.answer(w, r, c)
-				return
+	for _, command := range []string{cmdBeforeSingle, cmdBeforeGroup, cmdModify} {
+		b.on(command, func(w http.ResponseWriter, r *http.Request, c callback) {
+			for _, a := range answers {
+				if c.Event.Content == text(a.name) || c.Event.Content == custom(a.name) {
+					a.answer(w, r, c)
+					return
+				}
 			}
-		}
-		says(approval)(w, r, c)
-	})
+			t.Errorf("asked about %s", c.Raw)
+		})
+	}
 	for _, failedContinue := range []bool{true, false} {
-		n := startNode(t, setup{files: allMessageWebhooks(b.URL, fmt.Sprintf("failedContinue: %t, timeout: 1", failedContinue))})
+		n := startNode(t, setup{files: oneQuestionEach(b.URL, fmt.Sprint("failedContinue: ", failedContinue))})
 		mustNotLeak(t, n, b)
 		for i, a := range answers {
 			t.Run(fmt.Sprintf("%s/failedContinue %t", a.name, failedContinue), func(t *testing.T) {
 				t.Parallel()
-				s := newStage(t, n, b, fmt.Sprintf("odd%d_%t", i, failedContinue), false)
 				want := 0
 				switch {
 				case failedContinue || a.outcome == approved:
@@ -480,20 +497,26 @@ func TestS20OddAnswers(t *testing.T) {
 				case a.outcome == failed:
 					want = 90004
 				}
-				var held []sent
-				for _, byREST := range []bool{true, false} {
-					got := s.send(byREST, contentText, text(a.name))
-					if got.ErrCode != want {
-						t.Errorf("answered %+v, want %d", got, want)
+				for _, inGroup := range []bool{false, true} {
+					s := newStage(t, n, b, fmt.Sprintf("odd%d_%t_%t", i, failedContinue, inGroup), inGroup)
+					var held []sent
+					for _, got := range []sent{
+						s.send(true, contentText, text(a.name)),
+						s.send(false, contentText, text(a.name)),
+						s.send(false, contentCustom, custom(a.name)),
+					} {
+						if got.ErrCode != want {
+							t.Errorf("answered %+v, want %d", got, want)
+						}
+						if got.ErrCode == 0 {
+							held = append(held, got)
+						}
+						if want == 90007 && got.ErrDlt != "" && !strings.HasSuffix(got.ErrDlt, "response format error") {
+							t.Errorf("the detail is %q", got.ErrDlt)
+						}
 					}
-					if byREST && want == 90007 && !strings.HasSuffix(got.ErrDlt, "response format error") {
-						t.Errorf("the detail is %q", got.ErrDlt)
-					}
-					if got.ErrCode == 0 {
-						held = append(held, got)
-					}
+					s.mustHold(func() sent { return s.send(true, contentMarkdown, text("harmless")) }, held...)
 				}
-				s.mustHold(func() sent { return s.send(true, contentText, text("harmless")) }, held...)
 			})
 		}
 	}
