@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"github.com/openimsdk/protocol/conversation"
 
@@ -109,3 +110,23 @@ func (s *server) pinnedConversations(ctx context.Context, req *conversation.GetP
 }
 
 func fromConversationID(id im.ConversationID) string { return string(id) }
+
+// deleteConversations takes a list of conversations or an age in days.
+func (s *server) deleteConversations(ctx context.Context, req *conversation.DeleteConversationsReq) (none, error) {
+	byAge := req.NeedDeleteTime != 0
+	if byAge == (len(req.ConversationIDs) > 0) {
+		return none{}, im.ErrArgs.With("exactly one of needDeleteTime and conversationIDs must be set")
+	}
+	if byAge {
+		const most = 100 * 365
+		return none{}, s.Conversations.DeleteIdle(ctx, req.OwnerUserID, time.Duration(min(req.NeedDeleteTime, most))*24*time.Hour)
+	}
+	return none{}, s.Conversations.Delete(ctx, req.OwnerUserID, wire.ToConversationIDs(req.ConversationIDs))
+}
+
+func (s *server) setPeerEx(ctx context.Context, req *conversation.UpdateConversationsByUserReq) (none, error) {
+	if req.Ex == nil {
+		return none{}, nil
+	}
+	return none{}, s.Conversations.SetPeerEx(ctx, req.UserID, req.Ex.Value)
+}

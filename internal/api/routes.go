@@ -78,6 +78,7 @@ func (s *server) routes() http.Handler {
 	post("/msg/send_msg", callBound(s, admin, s.sendMsg))
 	post("/msg/batch_send_msg", callBound(s, admin, s.batchSend))
 	post("/msg/send_simple_msg", callBound(s, anyone, s.sendSimpleMsg)) // sends only as the caller
+	post("/msg/send_business_notification", callBound(s, admin, s.sendBusiness))
 	post("/msg/check_msg_is_send_success", call(s, anyone, s.sendStatus))
 	post("/msg/newest_seq", call(s, self((*sdkws.GetMaxSeqReq).GetUserID), s.newestSeq))
 	post("/msg/pull_msg_by_seq", call(s, self((*sdkws.PullMessageBySeqsReq).GetUserID), s.pullBySeq))
@@ -101,6 +102,8 @@ func (s *server) routes() http.Handler {
 	post("/conversation/get_full_conversation_ids", call(s, self((*conversation.GetFullOwnerConversationIDsReq).GetUserID), s.conversationIDs))
 	post("/conversation/get_incremental_conversations", call(s, self((*conversation.GetIncrementalConversationReq).GetUserID), s.conversationChanges))
 	post("/conversation/get_not_notify_conversation_ids", call(s, self((*conversation.GetNotNotifyConversationIDsReq).GetUserID), s.silentConversations))
+	post("/conversation/delete_conversations", call(s, self((*conversation.DeleteConversationsReq).GetOwnerUserID), s.deleteConversations))
+	post("/conversation/update_conversations_by_user", call(s, self((*conversation.UpdateConversationsByUserReq).GetUserID), s.setPeerEx))
 	post("/conversation/get_pinned_conversation_ids", call(s, self((*conversation.GetPinnedConversationIDsReq).GetUserID), s.pinnedConversations))
 
 	return exact(mux)

@@ -361,3 +361,51 @@ func (s *server) sendSimpleMsg(ctx context.Context, req *simpleMsgReq) (*sendMsg
 	}
 	return s.send(ctx, m)
 }
+
+// businessReq is a notification in a form that only the apps know.
+type businessReq struct {
+	Key              string `json:"key"`
+	Data             string `json:"data"`
+	SendUserID       string `json:"sendUserID"`
+	RecvUserID       string `json:"recvUserID"`
+	RecvGroupID      string `json:"recvGroupID"`
+	SendMsg          bool   `json:"sendMsg"`
+	ReliabilityLevel int    `json:"reliabilityLevel"`
+}
+
+// reliable is the level of notifications that are stored.
+const reliable = 2
+
+func (r *businessReq) Check() error {
+	switch {
+	case r.SendUserID == "":
+		return im.ErrArgs.With("sendUserID is empty")
+	case (r.RecvUserID == "") == (r.RecvGroupID == ""):
+		return im.ErrArgs.With("exactly one of recvUserID and recvGroupID must be set")
+	case r.ReliabilityLevel < 0 || r.ReliabilityLevel > reliable:
+		return im.ErrArgs.With("reliabilityLevel %d is not 1 or 2", r.ReliabilityLevel)
+	case len(r.Key)+len(r.Data) > message.MaxContent:
+		return im.ErrArgs.With("data is larger than %d bytes", message.MaxContent)
+	}
+	return nil
+}
+
+func (s *server) sendBusiness(ctx context.Context, req *businessReq) (*sendMsgResp, error) {
+	if req.RecvGroupID != "" {
+		found, err := s.Groups.Groups(ctx, []string{req.RecvGroupID})
+		if err != nil {
+			return nil, err
+		}
+		if len(found) == 0 {
+			return nil, im.ErrNotFound.With("group %s", req.RecvGroupID)
+		}
+	}
+	sent, err := s.Messages.NotifySent(ctx, message.Notification{
+		SendID: req.SendUserID, RecvID: req.RecvUserID, GroupID: req.RecvGroupID, Notice: im.Business{Key: req.Key, Data: req.Data},
+		Stored: req.ReliabilityLevel == reliable, Chat: &req.SendMsg,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &sendMsgResp{ServerMsgID: sent.ServerMsgID, ClientMsgID: sent.ClientMsgID, SendTime: sent.SendTime}, nil
+}

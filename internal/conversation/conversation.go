@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/message"
@@ -297,4 +298,69 @@ func assign[T any](to *T, from *T) {
 	if from != nil {
 		*to = *from
 	}
+}
+
+// maxDelete is the most conversations deleted by one request.
+const maxDelete = 1000
+
+// Delete removes conversations from a user's list. Messages stay, and the next
+// one brings the conversation back. Clients are not told: they find out by sync.
+func (s *Service) Delete(ctx context.Context, ownerID string, ids []im.ConversationID) error {
+	if len(ids) == 0 || len(ids) > maxDelete {
+		return im.ErrArgs.With("conversationIDs must list 1 to %d conversations", maxDelete)
+	}
+	return s.store.Write(ctx, func(tx *store.Tx) error {
+		_, err := tx.DeleteConversations(ownerID, ids)
+		return err
+	})
+}
+
+// DeleteIdle removes the conversations in which nothing was said for some time.
+func (s *Service) DeleteIdle(ctx context.Context, ownerID string, idle time.Duration) error {
+	if idle <= 0 {
+		return im.ErrArgs.With("needDeleteTime must be 1 day or more")
+	}
+	before := s.store.Now() - im.Millis(idle.Milliseconds())
+	return s.store.Write(ctx, func(tx *store.Tx) error {
+		ids, err := tx.ConversationIDs(ownerID)
+		if err != nil {
+			return err
+		}
+		logs, err := tx.LogStates(ids)
+		if err != nil {
+			return err
+		}
+		var old []im.ConversationID
+		for _, l := range logs {
+			if l.MaxSeqTime > 0 && l.MaxSeqTime < before {
+				old = append(old, l.ConversationID)
+			}
+		}
+		_, err = tx.DeleteConversations(ownerID, old)
+		return err
+	})
+}
+
+// SetPeerEx writes a text into everybody's conversation with a user.
+func (s *Service) SetPeerEx(ctx context.Context, userID, ex string) error {
+	var rows []im.Conversation
+	if err := s.store.Read(ctx, func(tx *store.Tx) (err error) {
+		rows, err = tx.PeerConversations(userID)
+		return err
+	}); err != nil {
+		return err
+	}
+	for part := range slices.Chunk(rows, 100) { // others' writes get their turn in between
+		if err := s.store.Write(ctx, func(tx *store.Tx) error {
+			for _, row := range part {
+				if _, err := tx.UpdateConversation(row.OwnerID, row.ConversationID, store.ConversationChange{Ex: &ex}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

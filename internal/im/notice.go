@@ -45,6 +45,10 @@ type ConversationsCleared struct {
 	ConversationIDs []ConversationID
 }
 
+// Business is what an administrator tells apps in a form of his own.
+type Business struct{ Key, Data string }
+
+func (Business) notice()             {}
 func (MessageRevoked) notice()       {}
 func (MessagesDeleted) notice()      {}
 func (ConversationsCleared) notice() {}

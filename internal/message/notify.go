@@ -41,10 +41,23 @@ type Notification struct {
 // no handler. A notice that is a chat message too arrives twice: first with a
 // seq in the chat, then without one as a notification; both have one client id.
 func (s *Service) Notify(ctx context.Context, n Notification) error {
+	_, err := s.NotifySent(ctx, n)
+	return err
+}
+
+// NotifySent is Notify with the ids of what was sent.
+func (s *Service) NotifySent(ctx context.Context, n Notification) (Sent, error) {
 	a, err := s.address(ctx, n)
 	if err != nil {
-		return err
+		return Sent{}, err
 	}
+	if err := s.announce(ctx, a, n); err != nil {
+		return Sent{}, err
+	}
+	return answer(a.note), nil
+}
+
+func (s *Service) announce(ctx context.Context, a *announcement, n Notification) error {
 	switch {
 	case n.Change == nil && n.Stored, n.Change != nil:
 		return s.store.Append(ctx, a.request(func(tx *store.Tx) error {

@@ -101,7 +101,7 @@ func (tx *Tx) ConversationChanges(ownerID string, after uint64, limit int) (inse
 	rows, err := queryAll(tx, conversationRowFields, `SELECT `+conversationColumns+`, created_version, version FROM conversation
 		WHERE owner_id = $1 AND version > $2 ORDER BY version, id LIMIT $3`, ownerID, after, limit)
 	for _, r := range rows {
-		if r.createdVersion > after {
+		if r.createdVersion == r.version { // as in a log that keeps an element's newest entry
 			inserted = append(inserted, r.Conversation)
 		} else {
 			updated = append(updated, r.Conversation)
@@ -152,4 +152,39 @@ func boolPtr(b *bool) *int {
 	}
 	n := boolInt(*b)
 	return &n
+}
+
+// DeleteConversations removes rows from a user's list, as one operation, and
+// reports how many there were. The next message of such a conversation makes
+// its rows anew.
+func (tx *Tx) DeleteConversations(ownerID string, ids []im.ConversationID) (int, error) {
+	rows, err := tx.Conversations(ownerID, ids)
+	if err != nil || len(rows) == 0 {
+		return 0, err
+	}
+	v, err := tx.nextVersion(im.VersionConversations, ownerID)
+	if err != nil {
+		return 0, err
+	}
+	for _, row := range rows {
+		if _, err := tx.exec(`DELETE FROM conversation WHERE owner_id = $1 AND conversation_id = $2`, ownerID, row.ConversationID); err != nil {
+			return 0, fmt.Errorf("delete conversation %s of %s: %w", row.ConversationID, ownerID, err)
+		}
+		if err := tx.removed(im.VersionConversations, ownerID, string(row.ConversationID), v.Version); err != nil {
+			return 0, err
+		}
+		if _, err := tx.exec(`UPDATE log SET opened = 0 WHERE conversation_id = $1`, row.ConversationID); err != nil {
+			return 0, err
+		}
+		if tx.reopen != nil {
+			tx.reopen(row.ConversationID)
+		}
+	}
+	tx.touch(ownerID)
+	return len(rows), nil
+}
+
+// PeerConversations returns the rows of other users whose peer is userID.
+func (tx *Tx) PeerConversations(userID string) ([]im.Conversation, error) {
+	return queryAll(tx, conversationFields, `SELECT `+conversationColumns+` FROM conversation WHERE user_id = $1 AND owner_id <> $1 ORDER BY owner_id`, userID)
 }

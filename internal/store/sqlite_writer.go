@@ -180,6 +180,8 @@ func (w *sqliteWriter) commit(requests []*writeRequest) bool {
 		results: make([]error, len(requests)),
 		reads:   make(map[readKey]im.Seq),
 	}
+	// Forgetting too much is harmless, so it need not wait for the commit.
+	g.tx.reopen = func(c im.ConversationID) { delete(w.logs, c); delete(g.logs, c) }
 	err := w.begin()
 	if err == nil {
 		err = w.runGroup(g, requests)

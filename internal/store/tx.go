@@ -24,6 +24,7 @@ type Tx struct {
 	store   *Store
 	dialect dialect
 	writing bool
+	reopen  func(im.ConversationID) // the engine forgets that a log's rows exist; may be nil
 
 	// What follows a commit; dropped with a rollback.
 	after   []func()

@@ -97,6 +97,7 @@ const (
 	noticeConversationsChanged im.ContentType = 1300
 	noticeUserChanged          im.ContentType = 1303
 	noticeCleared              im.ContentType = 1703
+	noticeBusiness             im.ContentType = 2001
 	noticeRevoked              im.ContentType = 2101
 	noticeDeleted              im.ContentType = 2102
 )
@@ -116,6 +117,8 @@ func (Notices) RenderNotice(n im.Notice) (im.ContentType, []byte) {
 		c, tips = im.ContentReadReceipt, &sdkws.MarkAsReadTips{
 			MarkAsReadUserID: n.ReaderID, ConversationID: string(n.ConversationID), Seqs: fromSeqs(n.Seqs), HasReadSeq: int64(n.ReadSeq),
 		}
+	case im.Business:
+		c, tips = noticeBusiness, map[string]string{"key": n.Key, "data": n.Data}
 	case im.MessageRevoked:
 		c, tips = noticeRevoked, &sdkws.RevokeMsgTips{
 			RevokerUserID: n.RevokerID, ClientMsgID: n.ClientMsgID, RevokeTime: int64(n.At), SesstionType: int32(n.SessionType),

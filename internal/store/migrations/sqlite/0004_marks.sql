@@ -7,5 +7,9 @@ CREATE TABLE hidden_message (
   PRIMARY KEY (user_id, log, seq)
 ) WITHOUT ROWID;
 
+-- For what is written into everybody's conversation with a user.
+CREATE INDEX conversation_peer ON conversation (user_id);
+
 -- +goose Down
+DROP INDEX conversation_peer;
 DROP TABLE hidden_message;
