@@ -120,7 +120,11 @@ func (c *conn) start() {
 
 func (c *conn) ping() {
 	if err := c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(controlWait)); err != nil {
-		return // the reader finds out
+		// A write that takes longer than a heartbeat may wait is no reason to
+		// give up pinging; of any other error the reader finds out.
+		if busy, ok := errors.AsType[net.Error](err); !ok || !busy.Timeout() {
+			return
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -137,4 +138,65 @@ func TestLogoutDuringHandshake(t *testing.T) {
 	if err := s.Shutdown(t.Context()); err != nil {
 		t.Error(err)
 	}
+}
+
+// hijacked hands out a connection that was not made by net/http.
+type hijacked struct {
+	http.ResponseWriter
+	conn net.Conn
+}
+
+func (h hijacked) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return h.conn, bufio.NewReadWriter(bufio.NewReader(h.conn), bufio.NewWriter(h.conn)), nil
+}
+
+// A client that was slow to read for a moment is pinged again.
+func TestPingAfterASlowWrite(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		s := emptyServer()
+		c := s.newConn(arguments{userID: "a"})
+		go func() {
+			r, err := http.ReadRequest(bufio.NewReader(near))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			ws, err := s.upgrader.Upgrade(hijacked{httptest.NewRecorder(), near}, r, nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			c.attach(ws)
+			c.start()
+		}()
+		ws, resp, err := websocket.NewClient(far, &url.URL{Scheme: "ws", Host: "server", Path: "/"}, nil, 1024, 1024)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		synctest.Wait()
+		pings := 0
+		ws.SetPingHandler(func(string) error { pings++; return nil })
+		time.Sleep(pingEvery - controlWait/2)
+		c.enqueue(textFrame("slow to be read"))
+		time.Sleep(2 * controlWait) // the ping meanwhile cannot be written
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			for {
+				if _, _, err := ws.ReadMessage(); err != nil {
+					return
+				}
+			}
+		}()
+		time.Sleep(2 * pingEvery)
+		c.close(closeShutdown)
+		<-ended
+		if pings == 0 {
+			t.Error("not pinged any more")
+		}
+		_ = far.Close()
+	})
 }
