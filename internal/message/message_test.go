@@ -559,3 +559,28 @@ func TestLargePullIsCut(t *testing.T) {
 		}
 	})
 }
+
+// A member who deleted the group's conversation from his list has it again with
+// the next message, and can pull what is pushed to him.
+func TestDeletedGroupConversationComesBack(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		k.group(im.Group{GroupID: "g"})
+		k.send(inGroup("a", "g"))
+		k.write(func(tx *store.Tx) error {
+			n, err := tx.DeleteConversations("b", []im.ConversationID{"sg_g"})
+			if n != 1 {
+				t.Errorf("%d conversations deleted", n)
+			}
+			return err
+		})
+		k.send(inGroup("a", "g"))
+		seqs, err := k.MaxSeqs(as(t, "b"), "b")
+		if err != nil || seqs["sg_g"] != 2 {
+			t.Errorf("max seqs %v, %v", seqs, err)
+		}
+		got, err := k.PullRanges(as(t, "b"), "b", []im.Range{{ConversationID: "sg_g", First: 1, Last: 2, Num: 2}}, false)
+		if err != nil || len(got["sg_g"].Messages) != 2 {
+			t.Errorf("pulled %v, %v", got, err)
+		}
+	})
+}

@@ -111,6 +111,9 @@ func (s *Service) finish(ctx context.Context, m *im.Message, post posting, ack f
 	a := &store.Append{
 		Message: m, OperationID: operationID, Unstored: post.Unstored, Dedup: !post.Unstored, Sent: true, Owners: post.owners, Committed: done,
 	}
+	if m.SessionType == im.GroupChat && !m.ConversationID.IsNotification() {
+		a.Members = post.recipients
+	}
 	if asked {
 		a.Check = func(tx *store.Tx) error { return s.recheck(tx, m) }
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/parley-im/parley/internal/im"
 )
@@ -30,6 +31,8 @@ type Append struct {
 	Check func(*Tx) error
 	// Owners are the users whose conversation rows must exist with the message.
 	Owners []im.Conversation
+	// Members are instead of Owners the members of a message's group.
+	Members []string
 
 	// Committed runs right after the durable commit, in commit order within a
 	// conversation, before Append returns. It must not block. It does not run
@@ -54,9 +57,31 @@ func (s *Store) Append(ctx context.Context, a *Append) error {
 	return s.engine.append(ctx, a)
 }
 
+// opens reports whether conversation rows must exist with the message.
+func (a *Append) opens() bool { return len(a.Owners)+len(a.Members) > 0 }
+
 // openConversations creates the missing conversation rows of a message and
 // counts each in its owner's version log.
-func (tx *Tx) openConversations(owners []im.Conversation) error {
+func (tx *Tx) openConversations(a *Append) error {
+	owners := a.Owners
+	if len(a.Members) > 0 {
+		have, err := queryIn(tx, one[string], `SELECT owner_id FROM conversation WHERE conversation_id = $1 AND owner_id IN (%s)`,
+			[]any{a.Message.ConversationID}, a.Members)
+		if err != nil {
+			return fmt.Errorf("members of %s: %w", a.Message.ConversationID, err)
+		}
+		known := make(map[string]bool, len(have))
+		for _, id := range have {
+			known[id] = true
+		}
+		for _, id := range slices.Sorted(slices.Values(a.Members)) { // the order in which rows are locked
+			if !known[id] {
+				owners = append(owners, im.Conversation{
+					OwnerID: id, ConversationID: a.Message.ConversationID, Type: im.GroupChat, GroupID: a.Message.GroupID,
+				})
+			}
+		}
+	}
 	for _, c := range owners {
 		if _, err := tx.InsertConversation(c); err != nil {
 			return fmt.Errorf("open conversation %s of %s: %w", c.ConversationID, c.OwnerID, err)

@@ -156,7 +156,7 @@ func boolPtr(b *bool) *int {
 
 // DeleteConversations removes rows from a user's list, as one operation, and
 // reports how many there were. The next message of such a conversation makes
-// its rows anew.
+// its rows anew, for all who take part in it.
 func (tx *Tx) DeleteConversations(ownerID string, ids []im.ConversationID) (int, error) {
 	rows, err := tx.Conversations(ownerID, ids)
 	if err != nil || len(rows) == 0 {

@@ -510,8 +510,8 @@ func (b *postgresBatchState) place(a *Append, repeated im.Seq) (refused, err err
 	if log == nil {
 		return nil, fmt.Errorf("append to %s: its log was not locked", m.ConversationID)
 	}
-	if len(a.Owners) > 0 && !log.opened {
-		if err := b.tx.openConversations(a.Owners); err != nil {
+	if a.opens() && !log.opened {
+		if err := b.tx.openConversations(a); err != nil {
 			return nil, err
 		}
 		log.opened = true

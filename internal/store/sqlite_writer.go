@@ -336,8 +336,8 @@ func (w *sqliteWriter) insert(g *group, a *Append) error {
 	if err != nil {
 		return err
 	}
-	if len(a.Owners) > 0 && !log.opened {
-		if err := g.tx.openConversations(a.Owners); err != nil {
+	if a.opens() && !log.opened {
+		if err := g.tx.openConversations(a); err != nil {
 			return err
 		}
 		if _, err := g.tx.exec(`UPDATE log SET opened = 1 WHERE id = $1`, log.id); err != nil {
