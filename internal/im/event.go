@@ -10,6 +10,8 @@ const (
 	EventUserOnline
 	EventUserOffline
 	EventUserKicked
+	EventMessagesRead
+	EventMessageRevoked
 
 	EventKinds = iota + 1 // one past the last
 )
@@ -46,6 +48,26 @@ type UserKicked struct {
 	At          Millis
 }
 
+// ReadReported: a user reported messages as read, one by one or a whole
+// conversation up to a seq.
+type ReadReported struct {
+	ReaderID       string
+	ConversationID ConversationID
+	Type           SessionType
+	GroupID        string
+	Seqs           []Seq
+	ReadSeq        Seq
+	Whole          bool // the conversation was reported, not single messages
+	OperationID    string
+}
+
+// RevokeReported: a message was taken back by RevokerID.
+type RevokeReported struct {
+	RevokerID   string
+	Message     *Message
+	OperationID string
+}
+
 // Session is one connection of a user.
 type Session struct {
 	ConnID   string
@@ -64,3 +86,9 @@ func (UserOffline) Kind() EventKind { return EventUserOffline }
 
 // Kind implements Event.
 func (UserKicked) Kind() EventKind { return EventUserKicked }
+
+// Kind implements Event.
+func (ReadReported) Kind() EventKind { return EventMessagesRead }
+
+// Kind implements Event.
+func (RevokeReported) Kind() EventKind { return EventMessageRevoked }

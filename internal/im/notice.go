@@ -13,6 +13,13 @@ type ConversationsChanged struct {
 	ConversationIDs []ConversationID
 }
 
+// PrivacySet: a user turned a chat of two private, or no longer so.
+type PrivacySet struct {
+	UserID, PeerID string
+	ConversationID ConversationID
+	Private        bool
+}
+
 // MessagesRead: a user read on. Seqs lists messages read one by one, if any.
 type MessagesRead struct {
 	ReaderID       string
@@ -55,3 +62,4 @@ func (ConversationsCleared) notice() {}
 func (UserChanged) notice()          {}
 func (ConversationsChanged) notice() {}
 func (MessagesRead) notice()         {}
+func (PrivacySet) notice()           {}

@@ -14,7 +14,7 @@ func (s *Service) SetReadSeq(ctx context.Context, userID string, c im.Conversati
 	if err != nil {
 		return err
 	}
-	return s.raise(ctx, row, userID, im.MessagesRead{ReaderID: userID, ConversationID: c, ReadSeq: seq})
+	return s.raise(ctx, row, userID, im.MessagesRead{ReaderID: userID, ConversationID: c, ReadSeq: seq}, nil)
 }
 
 // MarkConversationRead raises the read position; the peer of a single chat is
@@ -25,11 +25,13 @@ func (s *Service) MarkConversationRead(ctx context.Context, userID string, c im.
 		return err
 	}
 	n := im.MessagesRead{ReaderID: userID, ConversationID: c, ReadSeq: seq}
-	if row.Type != im.SingleChat {
-		return s.raise(ctx, row, userID, n)
+	to := userID
+	if row.Type == im.SingleChat {
+		n.Seqs, to = receiptSeqs(seqs), row.UserID
 	}
-	n.Seqs = receiptSeqs(seqs)
-	return s.raise(ctx, row, row.UserID, n)
+	e := reported(ctx, row, n)
+	e.Whole = true
+	return s.raise(ctx, row, to, n, &e)
 }
 
 // MarkMessagesRead marks single messages read, raises the read position to the
@@ -46,7 +48,17 @@ func (s *Service) MarkMessagesRead(ctx context.Context, userID string, c im.Conv
 	if err != nil {
 		return err
 	}
-	return s.raise(ctx, row, row.UserID, im.MessagesRead{ReaderID: userID, ConversationID: c, Seqs: receiptSeqs(seqs), ReadSeq: last})
+	n := im.MessagesRead{ReaderID: userID, ConversationID: c, Seqs: receiptSeqs(seqs), ReadSeq: last}
+	e := reported(ctx, row, n)
+	return s.raise(ctx, row, row.UserID, n, &e)
+}
+
+// reported is the event of a read.
+func reported(ctx context.Context, row im.Conversation, n im.MessagesRead) im.ReadReported {
+	return im.ReadReported{
+		ReaderID: n.ReaderID, ConversationID: n.ConversationID, Type: row.Type, GroupID: row.GroupID,
+		Seqs: n.Seqs, ReadSeq: n.ReadSeq, OperationID: im.OperationOf(ctx),
+	}
 }
 
 // maxReceiptSeqs bounds a receipt like any other message: its readers could not
@@ -85,9 +97,9 @@ func (s *Service) reader(ctx context.Context, userID string, c im.ConversationID
 	return row, err
 }
 
-// raise stores the read position together with its receipt. to is who is told:
-// "" means the group.
-func (s *Service) raise(ctx context.Context, row im.Conversation, to string, n im.MessagesRead) error {
+// raise stores the read position together with its receipt and its event, if it
+// is one that is reported. to is who is told: "" means the group.
+func (s *Service) raise(ctx context.Context, row im.Conversation, to string, n im.MessagesRead, e *im.ReadReported) error {
 	out := Notification{SendID: n.ReaderID, RecvID: to, Stored: to != n.ReaderID}
 	if to == "" {
 		out.GroupID = row.GroupID
@@ -97,7 +109,9 @@ func (s *Service) raise(ctx context.Context, row im.Conversation, to string, n i
 		if err != nil {
 			return nil, err
 		}
-		_, err = tx.AdvanceReadSeq(n.ReaderID, n.ConversationID, min(n.ReadSeq, last))
+		if _, err = tx.AdvanceReadSeq(n.ReaderID, n.ConversationID, min(n.ReadSeq, last)); err == nil && e != nil {
+			err = tx.Record(*e)
+		}
 		return n, err
 	}
 	return s.Notify(ctx, out)

@@ -52,6 +52,9 @@ func (s *Service) Revoke(ctx context.Context, userID string, c im.ConversationID
 		if err == nil && !fresh {
 			err = errRevoked
 		}
+		if err == nil {
+			err = tx.Record(im.RevokeReported{RevokerID: userID, Message: m, OperationID: im.OperationOf(ctx)})
+		}
 		return im.MessageRevoked{
 			RevokerID: caller.UserID, ByAdmin: caller.Admin, ConversationID: c, SessionType: m.SessionType, Seq: seq, ClientMsgID: m.ClientMsgID, At: r.At,
 		}, err

@@ -48,6 +48,8 @@ type plan struct {
 	beforeSendSingle, beforeSendGroup, beforeModify  *callback
 	afterSendSingle, afterSendGroup, afterSave       *callback
 	afterUserOnline, afterUserOffline, afterKickUser *callback
+	afterSingleRead, afterGroupRead                  *callback
+	afterRevoke, afterGroupRevoke                    *callback
 
 	wanted [im.EventKinds]bool
 }
@@ -159,6 +161,12 @@ func newPlan(cfg Config) (*plan, error) {
 	p.afterUserOnline = p.byKey["afterUserOnline"]
 	p.afterUserOffline = p.byKey["afterUserOffline"]
 	p.afterKickUser = p.byKey["afterUserKickOff"]
+	p.afterSingleRead = p.byKey["afterSingleMsgRead"]
+	p.afterGroupRead = p.byKey["afterGroupMsgRead"]
+	p.afterRevoke = p.byKey["afterRevokeMsg"]
+	p.afterGroupRevoke = p.byKey["afterGroupMsgRevoke"]
+	p.wanted[im.EventMessagesRead] = p.afterSingleRead != nil || p.afterGroupRead != nil
+	p.wanted[im.EventMessageRevoked] = p.afterRevoke != nil || p.afterGroupRevoke != nil
 	p.wanted[im.EventMessageSent] = p.afterSendSingle != nil || p.afterSendGroup != nil || p.afterSave != nil
 	p.wanted[im.EventUserOnline] = p.afterUserOnline != nil
 	p.wanted[im.EventUserOffline] = p.afterUserOffline != nil
@@ -169,6 +177,7 @@ func newPlan(cfg Config) (*plan, error) {
 // fired are the callbacks this version makes.
 var fired = []string{
 	"beforeSendSingleMsg", "afterSendSingleMsg", "beforeSendGroupMsg", "afterSendGroupMsg", "beforeMsgModify", "afterMsgSaveDB",
+	"afterSingleMsgRead", "afterGroupMsgRead", "afterRevokeMsg", "afterGroupMsgRevoke",
 	"afterUserOnline", "afterUserOffline", "afterUserKickOff",
 }
 

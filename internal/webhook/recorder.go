@@ -21,6 +21,10 @@ func (e *Engine) Render(event im.Event) []store.OutboxEvent {
 		return e.messageSent(p, ev.Message, ev.OperationID)
 	case *im.MessageSent:
 		return e.messageSent(p, ev.Message, ev.OperationID)
+	case im.ReadReported:
+		return e.messagesRead(p, ev)
+	case im.RevokeReported:
+		return e.messageRevoked(p, ev)
 	case im.UserOnline:
 		if cb := p.afterUserOnline; cb != nil {
 			body := render(onlineBody{presence(ev.Session, ev.At, cb, ev.OperationID), ev.IsBackground, ev.Session.ConnID})
@@ -77,6 +81,55 @@ func (e *Engine) messageSent(p *plan, m *im.Message, operationID string) []store
 			copied.Status = im.StatusSent
 		}
 		add(saved, renderAddressed(&copied, saved, operationID))
+	}
+	return rows
+}
+
+// messagesRead makes one event: of a group when the whole conversation was
+// reported, of single messages otherwise. OpenIM has none for notification
+// accounts.
+func (e *Engine) messagesRead(p *plan, ev im.ReadReported) []store.OutboxEvent {
+	cb, body := p.afterSingleRead, any(nil)
+	switch {
+	case ev.Whole && ev.Type == im.GroupChat:
+		if cb = p.afterGroupRead; cb != nil {
+			body = groupReadBody{
+				CallbackCommand: cb.Command, SendID: ev.ReaderID, ReceiveID: ev.ReaderID, UnreadMsgNum: int64(ev.ReadSeq), ContentType: int64(ev.Type),
+				GroupID: ev.GroupID, ConversationID: string(ev.ConversationID), HasReadSeq: int64(ev.ReadSeq),
+			}
+		}
+	case ev.Whole && ev.Type != im.SingleChat:
+		return nil
+	case cb != nil:
+		body = singleReadBody{
+			CallbackCommand: cb.Command, ConversationID: string(ev.ConversationID), UserID: ev.ReaderID, Seqs: ev.Seqs, ContentType: int32(ev.Type),
+			HasReadSeq: int64(ev.ReadSeq),
+		}
+	}
+	if cb == nil {
+		return nil
+	}
+	return []store.OutboxEvent{e.event(cb, string(ev.ConversationID), ev.OperationID, render(body))}
+}
+
+// messageRevoked makes the event of every revocation, and the one of groups.
+func (e *Engine) messageRevoked(p *plan, ev im.RevokeReported) []store.OutboxEvent {
+	callbacks := []*callback{p.afterRevoke}
+	if ev.Message.SessionType == im.GroupChat {
+		callbacks = append(callbacks, p.afterGroupRevoke)
+	}
+	var rows []store.OutboxEvent
+	for _, cb := range callbacks {
+		if cb == nil {
+			continue
+		}
+		m := ev.Message
+		row := e.event(cb, string(m.ConversationID), ev.OperationID, render(revokeBody{
+			CallbackCommand: cb.Command, ConversationID: string(m.ConversationID), Seq: int64(m.Seq), UserID: ev.RevokerID,
+			ClientMsgID: m.ClientMsgID, SendID: m.SendID, SessionType: int32(m.SessionType), GroupID: m.GroupID,
+		}))
+		row.ClientMsgID, row.ServerMsgID = m.ClientMsgID, m.ServerMsgID
+		rows = append(rows, row)
 	}
 	return rows
 }

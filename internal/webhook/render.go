@@ -60,6 +60,43 @@ type presenceBody struct {
 	Seq             int64  `json:"seq"` // when, in milliseconds
 }
 
+// singleReadBody is that of afterSingleMsgRead; contentType carries the type of
+// the conversation, and one key begins with a capital.
+type singleReadBody struct {
+	CallbackCommand string   `json:"callbackCommand"`
+	ConversationID  string   `json:"conversationID"`
+	UserID          string   `json:"userID"`
+	Seqs            []im.Seq `json:"Seqs"`
+	ContentType     int32    `json:"contentType"`
+	HasReadSeq      int64    `json:"hasReadSeq"` // not sent by OpenIM
+}
+
+// groupReadBody is that of afterGroupMsgRead. OpenIM puts the reader into both
+// ids and his read position into unreadMsgNum; the last three keys say it right.
+type groupReadBody struct {
+	CallbackCommand string `json:"callbackCommand"`
+	SendID          string `json:"sendID"`
+	ReceiveID       string `json:"receiveID"`
+	UnreadMsgNum    int64  `json:"unreadMsgNum"`
+	ContentType     int64  `json:"contentType"`
+	GroupID         string `json:"groupID"`
+	ConversationID  string `json:"conversationID"`
+	HasReadSeq      int64  `json:"hasReadSeq"`
+}
+
+// revokeBody is that of afterRevokeMsg and afterGroupMsgRevoke; OpenIM sends the
+// first four keys.
+type revokeBody struct {
+	CallbackCommand string `json:"callbackCommand"`
+	ConversationID  string `json:"conversationID"`
+	Seq             int64  `json:"seq"`
+	UserID          string `json:"userID"` // who revoked
+	ClientMsgID     string `json:"clientMsgID"`
+	SendID          string `json:"sendID"`
+	SessionType     int32  `json:"sessionType"`
+	GroupID         string `json:"groupID"`
+}
+
 type onlineBody struct {
 	presenceBody
 	IsAppBackground bool   `json:"isAppBackground"`

@@ -3,6 +3,7 @@ package webhook
 import (
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -33,7 +34,7 @@ func allOn(t testing.TB) *Engine {
 // The bodies are those OpenIM sent: same keys, same types, same nulls.
 func TestGoldenBodies(t *testing.T) {
 	files, err := filepath.Glob("testdata/golden/*.json")
-	if err != nil || len(files) != 8 {
+	if err != nil || len(files) != 11 {
 		t.Fatalf("golden files: %v, %v", files, err)
 	}
 	e := allOn(t)
@@ -78,6 +79,7 @@ func TestGoldenBodies(t *testing.T) {
 						}
 					}
 				}
+				maps.Copy(want, added[golden.Command])
 				if !strings.HasSuffix(string(got), "}\n") {
 					t.Errorf("the body %q does not end in a newline", got)
 				}
@@ -168,9 +170,33 @@ func eventOf(b map[string]any) im.Event {
 		return im.UserOnline{Session: session, OperationID: "op", At: goldenTime, IsBackground: b["isAppBackground"].(bool)}
 	case "callbackAfterUserOfflineCommand":
 		return im.UserOffline{Session: session, OperationID: "op", At: goldenTime}
+	case "callbackAfterSingleMsgReadCommand":
+		e := im.ReadReported{ReaderID: session.UserID, ConversationID: im.ConversationID(b["conversationID"].(string)), Type: im.SessionType(b["contentType"].(float64)), OperationID: "op"}
+		seqs, _ := b["Seqs"].([]any)
+		for _, q := range seqs {
+			e.Seqs = append(e.Seqs, im.Seq(q.(float64)))
+		}
+		return e
+	case "callbackAfterGroupMsgReadCommand":
+		return im.ReadReported{
+			ReaderID: b["sendID"].(string), ConversationID: "sg_g1", GroupID: "g1", Type: im.GroupChat, Whole: true,
+			ReadSeq: im.Seq(b["unreadMsgNum"].(float64)), OperationID: "op",
+		}
+	case "callbackBeforeAfterMsgCommand":
+		return im.RevokeReported{RevokerID: session.UserID, OperationID: "op", Message: &im.Message{
+			ConversationID: im.ConversationID(b["conversationID"].(string)), Seq: im.Seq(b["seq"].(float64)),
+			ClientMsgID: "c1", SendID: "alice", SessionType: im.SingleChat,
+		}}
 	default:
 		return im.MessageSent{Message: messageOf(b), OperationID: "op"}
 	}
+}
+
+// added are the keys that OpenIM does not send.
+var added = map[string]map[string]any{
+	"callbackAfterSingleMsgReadCommand": {"hasReadSeq": float64(0)},
+	"callbackAfterGroupMsgReadCommand":  {"groupID": "g1", "conversationID": "sg_g1", "hasReadSeq": float64(4)},
+	"callbackBeforeAfterMsgCommand":     {"clientMsgID": "c1", "sendID": "alice", "sessionType": float64(1), "groupID": ""},
 }
 
 func TestRenderEscapesAsUpstream(t *testing.T) {
@@ -205,6 +231,15 @@ func TestRecorder(t *testing.T) {
 		{"account", im.MessageSent{Message: with(func(m *im.Message) { m.SessionType, m.ConversationID = im.AccountChat, "sn_a_b" })}, []string{"afterMsgSaveDB @ default/sn_a_b"}},
 		{"typing", im.MessageSent{Message: with(func(m *im.Message) { m.ContentType = im.ContentTyping })}, nil},
 		{"server type", im.MessageSent{Message: with(func(m *im.Message) { m.ContentType = im.ContentReadReceipt })}, nil},
+		{"read, message by message", im.ReadReported{ConversationID: "si_a_b", Type: im.SingleChat, Seqs: []im.Seq{1}}, []string{"afterSingleMsgRead @ default/si_a_b"}},
+		{"a chat read", im.ReadReported{ConversationID: "si_a_b", Type: im.SingleChat, Whole: true}, []string{"afterSingleMsgRead @ default/si_a_b"}},
+		{"messages of a group read", im.ReadReported{ConversationID: "sg_g", Type: im.GroupChat}, []string{"afterSingleMsgRead @ default/sg_g"}},
+		{"a group read", im.ReadReported{ConversationID: "sg_g", Type: im.GroupChat, Whole: true}, []string{"afterGroupMsgRead @ default/sg_g"}},
+		{"an account read", im.ReadReported{ConversationID: "sn_a_b", Type: im.AccountChat, Whole: true}, nil},
+		{"revoked", im.RevokeReported{Message: single}, []string{"afterRevokeMsg @ default/si_a_b"}},
+		{"revoked in a group", im.RevokeReported{Message: with(func(m *im.Message) {
+			m.SessionType, m.GroupID, m.ConversationID = im.GroupChat, "g", "sg_g"
+		})}, []string{"afterRevokeMsg @ default/sg_g", "afterGroupMsgRevoke @ default/sg_g"}},
 		{"online", im.UserOnline{Session: im.Session{UserID: "a"}}, []string{"afterUserOnline @ default/a"}},
 		{"offline", im.UserOffline{Session: im.Session{UserID: "a"}}, []string{"afterUserOffline @ default/a"}},
 		{"kicked", im.UserKicked{Session: im.Session{UserID: "a"}}, []string{"afterUserKickOff @ default/a"}},
