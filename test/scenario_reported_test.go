@@ -59,8 +59,8 @@ func TestReadsAndRevocationsAreReported(t *testing.T) {
 	for _, c := range all {
 		var body struct {
 			CallbackCommand, ConversationID, UserID, SendID, GroupID, ClientMsgID string
-			Seqs                                                                []int64
-			Seq, HasReadSeq, UnreadMsgNum, ContentType, SessionType             int64
+			Seqs                                                                  []int64
+			Seq, HasReadSeq, UnreadMsgNum, ContentType, SessionType               int64
 		}
 		if err := json.Unmarshal(c.Raw, &body); err != nil || body.CallbackCommand != c.Command {
 			t.Fatalf("%s: %v", c.Raw, err)

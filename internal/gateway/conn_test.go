@@ -171,7 +171,8 @@ func TestPingAfterASlowWrite(t *testing.T) {
 			c.attach(ws)
 			c.start()
 		}()
-		ws, resp, err := websocket.NewClient(far, &url.URL{Scheme: "ws", Host: "server", Path: "/"}, nil, 1024, 1024)
+		dialer := websocket.Dialer{NetDialContext: func(context.Context, string, string) (net.Conn, error) { return far, nil }}
+		ws, resp, err := dialer.DialContext(t.Context(), "ws://server/", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
