@@ -202,8 +202,12 @@ func TestSetConversations(t *testing.T) {
 		if !row("alice").IsPrivateChat || !row("bob").IsPrivateChat || row("bob").UserID != "alice" {
 			t.Error("private on one side only")
 		}
-		if sent := n.out.take(); len(sent) != 2 {
-			t.Errorf("both sides are told, not %v", sent)
+		if sent := n.out.take(); len(sent) != 1 || sent[0].contentType != 1701 || !slices.Equal(sent[0].to, []string{"alice", "bob"}) {
+			t.Errorf("told %v, not both sides", sent)
+		}
+		set(object{"isPrivateChat": true, "burnDuration": 40})
+		if sent := n.out.take(); len(sent) != 1 || sent[0].contentType != 1300 {
+			t.Errorf("private as before told %v", sent)
 		}
 		if n.post(adminID, "/msg/send_msg", sendText("bob", "alice", "x")).ErrCode != 0 {
 			t.Error("option 2 refuses")

@@ -123,17 +123,38 @@ func (s *Service) Set(ctx context.Context, ownerIDs []string, t Target, c store.
 	if err := check(ownerIDs, t, c); err != nil {
 		return err
 	}
-	edits := editsOf(ownerIDs, t, c)
+	private := c.PrivateChat
+	c.PrivateChat = nil
+	owners := slices.Compact(slices.Sorted(slices.Values(ownerIDs))) // the order in which rows are locked
+	if c != (store.ConversationChange{}) {
+		if err := s.setOwn(ctx, owners, t, c); err != nil {
+			return err
+		}
+	}
+	if private == nil || t.Type == im.GroupChat {
+		return nil
+	}
+	for _, owner := range owners {
+		if err := s.setPrivate(ctx, owner, t, *private); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setOwn changes what each owner sees alone, and tells those for whom it
+// changed.
+func (s *Service) setOwn(ctx context.Context, owners []string, t Target, c store.ConversationChange) error {
 	var changed []string
 	err := s.store.Write(ctx, func(tx *store.Tx) error {
 		changed = nil
-		for _, e := range edits {
-			did, err := set(tx, e.owner, e.target, e.change)
+		for _, owner := range owners {
+			did, err := set(tx, owner, t, c)
 			if err != nil {
 				return err
 			}
-			if did && !slices.Contains(changed, e.owner) {
-				changed = append(changed, e.owner)
+			if did {
+				changed = append(changed, owner)
 			}
 		}
 		return nil
@@ -152,32 +173,60 @@ func (s *Service) Set(ctx context.Context, ownerIDs []string, t Target, c store.
 	return nil
 }
 
-// edit is a change of one owner's row.
-type edit struct {
-	owner  string
-	target Target
-	change store.ConversationChange
+// setPrivate turns a chat of two private, or no longer so, for both sides and
+// tells both, unless it is so already.
+func (s *Service) setPrivate(ctx context.Context, owner string, t Target, private bool) error {
+	sides := []side{{owner, t}}
+	if peer := t; t.UserID != owner {
+		peer.UserID = owner
+		sides = append(sides, side{t.UserID, peer})
+	}
+	slices.SortFunc(sides, func(a, b side) int { return strings.Compare(a.owner, b.owner) })
+	change := store.ConversationChange{PrivateChat: &private}
+	var unchanged bool
+	err := s.messages.Notify(ctx, message.Notification{SendID: owner, RecvID: t.UserID, Change: func(tx *store.Tx) (im.Notice, error) {
+		unchanged = false
+		for _, one := range sides { // all refusals come before the first change
+			if err := one.mayBeSet(tx); err != nil {
+				return nil, err
+			}
+		}
+		changed := false
+		for _, one := range sides {
+			did, err := set(tx, one.owner, one.target, change)
+			if err != nil {
+				return nil, err
+			}
+			changed = changed || did
+		}
+		if !changed {
+			unchanged = true
+			return nil, errUnchanged
+		}
+		return im.PrivacySet{UserID: owner, PeerID: t.UserID, ConversationID: t.ConversationID, Private: private}, nil
+	}})
+	if err != nil && !unchanged {
+		return fmt.Errorf("set private chat: %w", err)
+	}
+	return nil
 }
 
-// editsOf lists the changes in the order of the owners, in which rows are
-// locked. What is private for one side is so for the other.
-func editsOf(ownerIDs []string, t Target, c store.ConversationChange) []edit {
-	private := store.ConversationChange{PrivateChat: c.PrivateChat}
-	c.PrivateChat = nil
-	var edits []edit
-	for _, owner := range slices.Compact(slices.Sorted(slices.Values(ownerIDs))) {
-		edits = append(edits, edit{owner, t, c})
-		if private.PrivateChat == nil || t.Type == im.GroupChat {
-			continue
-		}
-		edits = append(edits, edit{owner, t, private})
-		if peer := t; t.UserID != owner {
-			peer.UserID = owner
-			edits = append(edits, edit{t.UserID, peer, private})
-		}
+// errUnchanged keeps a change that changes nothing from being announced.
+var errUnchanged = im.ErrArgs.With("nothing changes")
+
+// side is one of the two who share a chat.
+type side struct {
+	owner  string
+	target Target
+}
+
+// mayBeSet refuses a row that is missing and must not be made.
+func (s side) mayBeSet(tx *store.Tx) error {
+	_, found, err := tx.Conversation(s.owner, s.target.ConversationID)
+	if err != nil || found {
+		return err
 	}
-	slices.SortStableFunc(edits, func(a, b edit) int { return strings.Compare(a.owner, b.owner) })
-	return edits
+	return mayOpen(tx, s.owner, s.target)
 }
 
 func check(ownerIDs []string, t Target, c store.ConversationChange) error {

@@ -18,22 +18,29 @@ import (
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 
-// told counts what each user would be sent.
+// told counts what each user would be sent, and keeps it.
 type told struct {
-	mu sync.Mutex
-	to map[string]int
+	mu   sync.Mutex
+	to   map[string]int
+	sent []*im.Message
 }
 
 // Deliver implements message.Deliverer.
-func (d *told) Deliver(_ *im.Message, recipients []string, _ string) {
+func (d *told) Deliver(m *im.Message, recipients []string, _ string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.sent = append(d.sent, m)
 	for _, id := range recipients {
 		d.to[id]++
 	}
 }
 
 func start(t *testing.T, open storetest.Open, userIDs ...string) (*conversation.Service, *told) {
+	t.Helper()
+	return startStyled(t, open, nil, userIDs...)
+}
+
+func startStyled(t *testing.T, open storetest.Open, style func(im.ContentType) message.NoticeStyle, userIDs ...string) (*conversation.Service, *told) {
 	t.Helper()
 	s := open(store.Options{})
 	if err := s.Write(t.Context(), func(tx *store.Tx) error {
@@ -48,7 +55,7 @@ func start(t *testing.T, open storetest.Open, userIDs ...string) (*conversation.
 	}
 	d := &told{to: map[string]int{}}
 	log := slog.New(slog.DiscardHandler)
-	return conversation.New(s, message.New(s, nil, d, wire.Notices{}, message.Options{Logger: log}), log), d
+	return conversation.New(s, message.New(s, nil, d, wire.Notices{}, message.Options{Logger: log, Style: style}), log), d
 }
 
 func single(a, b string) conversation.Target {
@@ -84,6 +91,44 @@ func TestSetFromBothSides(t *testing.T) {
 			if d.to[owner] != len(ids) {
 				t.Errorf("%s was told %d times of %d changes", owner, d.to[owner], len(ids))
 			}
+		}
+	})
+}
+
+// Turning a chat private is a line in the chat, once, whichever side repeats it.
+func TestPrivateChatIsShown(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, open storetest.Open) {
+		s, d := startStyled(t, open, func(im.ContentType) message.NoticeStyle { return message.NoticeStyle{Chat: true} }, "a", "b")
+		for _, step := range []struct {
+			owner, peer string
+			private     bool
+			shown       int // messages so far: each line is a chat message and a notification
+		}{{"a", "b", true, 2}, {"a", "b", true, 2}, {"b", "a", true, 2}, {"b", "a", false, 4}} {
+			if err := s.Set(t.Context(), []string{step.owner}, single(step.owner, step.peer), store.ConversationChange{PrivateChat: &step.private}); err != nil {
+				t.Fatalf("%+v: %v", step, err)
+			}
+			if len(d.sent) != step.shown {
+				t.Fatalf("%+v: %d messages", step, len(d.sent))
+			}
+			for _, id := range []string{"a", "b"} {
+				if row, err := s.One(t.Context(), id, "si_a_b"); err != nil || row.PrivateChat != step.private {
+					t.Errorf("%+v: %s has %+v, %v", step, id, row, err)
+				}
+			}
+		}
+		for i, want := range []struct {
+			log  im.ConversationID
+			seq  im.Seq
+			from string
+		}{{"si_a_b", 1, "a"}, {"n_a_b", 0, "a"}, {"si_a_b", 2, "b"}, {"n_a_b", 0, "b"}} {
+			m := d.sent[i]
+			if m.ConversationID != want.log || m.Seq != want.seq || m.SendID != want.from || m.ContentType != 1701 {
+				t.Errorf("message %d is %+v, want %+v", i, m, want)
+			}
+		}
+		const detail = `{"detail":"{\"recvID\":\"a\",\"sendID\":\"b\",\"isPrivate\":false,\"conversationID\":\"si_a_b\"}"}`
+		if got := string(d.sent[2].Content); got != detail {
+			t.Errorf("content %s", got)
 		}
 	})
 }

@@ -96,6 +96,7 @@ type Notices struct{}
 const (
 	noticeConversationsChanged im.ContentType = 1300
 	noticeUserChanged          im.ContentType = 1303
+	noticePrivacySet           im.ContentType = 1701
 	noticeCleared              im.ContentType = 1703
 	noticeBusiness             im.ContentType = 2001
 	noticeRevoked              im.ContentType = 2101
@@ -113,6 +114,10 @@ func (Notices) RenderNotice(n im.Notice) (im.ContentType, []byte) {
 		c, tips = noticeUserChanged, &sdkws.UserInfoUpdatedTips{UserID: n.UserID}
 	case im.ConversationsChanged:
 		c, tips = noticeConversationsChanged, &sdkws.ConversationUpdateTips{UserID: n.UserID, ConversationIDList: fromIDs(n.ConversationIDs)}
+	case im.PrivacySet:
+		c, tips = noticePrivacySet, &sdkws.ConversationSetPrivateTips{
+			SendID: n.UserID, RecvID: n.PeerID, IsPrivate: n.Private, ConversationID: string(n.ConversationID),
+		}
 	case im.MessagesRead:
 		c, tips = im.ContentReadReceipt, &sdkws.MarkAsReadTips{
 			MarkAsReadUserID: n.ReaderID, ConversationID: string(n.ConversationID), Seqs: fromSeqs(n.Seqs), HasReadSeq: int64(n.ReadSeq),
@@ -139,6 +144,9 @@ func (Notices) RenderNotice(n im.Notice) (im.ContentType, []byte) {
 }
 
 func fromSeqs(in []im.Seq) []int64 {
+	if in == nil {
+		return nil // null in JSON
+	}
 	out := make([]int64, len(in))
 	for i, q := range in {
 		out[i] = int64(q)
