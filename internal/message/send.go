@@ -84,7 +84,8 @@ func (s *Service) finish(ctx context.Context, m *im.Message, post posting, ack f
 	if err != nil {
 		return err
 	}
-	if len(changed) > 0 {
+	if asked {
+		// Time went by: the message may be another, and so may its receivers.
 		if err := checkShape(m); err != nil {
 			return err
 		}

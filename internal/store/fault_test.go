@@ -29,6 +29,27 @@ func TestDataDirectoryIsLocked(t *testing.T) {
 	}
 }
 
+// The data directory holds the secret and the control socket on PostgreSQL too.
+func TestDataDirectoryIsLockedWithPostgres(t *testing.T) {
+	url, dir := storetest.PostgresURL(t), t.TempDir()
+	s, err := store.Open(t.Context(), store.Options{Dir: dir, PostgresURL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Open(t.Context(), store.Options{Dir: dir, PostgresURL: url}); !errors.Is(err, store.ErrLocked) {
+		t.Errorf("second open: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = store.Open(t.Context(), store.Options{Dir: dir, PostgresURL: url}); err != nil {
+		t.Fatalf("after the first was closed: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestDamagedDatabase(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "parley.db"), []byte(strings.Repeat("this is not a database ", 1000)), 0o600); err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -28,6 +29,7 @@ import (
 // Only the common subset is used: no LISTEN/NOTIFY, no advisory locks.
 type postgresEngine struct {
 	store      *Store
+	lock       *os.File // of the data directory, nil without one
 	pool       *pgxpool.Pool
 	db         *sql.DB
 	seed       maphash.Seed
@@ -42,7 +44,7 @@ type postgresEngine struct {
 // retryLimit bounds how often a conflicting transaction is run again.
 const retryLimit = 20
 
-func openPostgres(ctx context.Context, s *Store, o Options) (engine, error) {
+func openPostgres(ctx context.Context, s *Store, o Options) (_ engine, err error) {
 	cfg, err := pgxpool.ParseConfig(o.PostgresURL)
 	if err != nil {
 		return nil, fmt.Errorf("storage.postgres.url: %w", err)
@@ -51,16 +53,35 @@ func openPostgres(ctx context.Context, s *Store, o Options) (engine, error) {
 		o.Committers = 4
 	}
 	cfg.MaxConns = max(cfg.MaxConns, int32(o.Committers)+8)
+	if cfg.ConnConfig.ConnectTimeout == 0 {
+		cfg.ConnConfig.ConnectTimeout = 10 * time.Second
+	}
+	// The data directory belongs to one server here too: it holds the secret and
+	// the control socket.
+	var lock *os.File
+	if o.Dir != "" {
+		if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+			return nil, fmt.Errorf("data directory: %w", err)
+		}
+		if lock, err = lockDirectory(o.Dir); err != nil {
+			return nil, err
+		}
+	}
+	defer func() {
+		if err != nil && lock != nil {
+			_ = lock.Close()
+		}
+	}()
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
-	if err := pool.Ping(ctx); err != nil {
+	if err = pool.Ping(ctx); err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
-	e := &postgresEngine{store: s, pool: pool, db: stdlib.OpenDBFromPool(pool), seed: maphash.MakeSeed()}
-	if err := migrate(ctx, e.db, goose.DialectPostgres, "postgres"); err != nil {
+	e := &postgresEngine{store: s, lock: lock, pool: pool, db: stdlib.OpenDBFromPool(pool), seed: maphash.MakeSeed()}
+	if err = migrate(ctx, e.db, goose.DialectPostgres, "postgres"); err != nil {
 		_ = e.db.Close()
 		pool.Close()
 		return nil, fmt.Errorf("schema: %w", err)
@@ -91,6 +112,9 @@ func (e *postgresEngine) close() error {
 	e.running.Wait()
 	err := e.db.Close()
 	e.pool.Close()
+	if e.lock != nil {
+		err = errors.Join(err, e.lock.Close())
+	}
 	return err
 }
 
