@@ -437,8 +437,12 @@ func TestReadPositions(t *testing.T) {
 		if err := k.SetReadSeq(as(t, "b"), "b", c, 4); !errors.Is(err, im.ErrArgs) {
 			t.Errorf("beyond the end: %v", err)
 		}
-		if err := k.MarkConversationRead(as(t, "b"), "b", c, 2, nil); err != nil {
+		if err := k.MarkConversationRead(as(t, "b"), "b", c, 2, []im.Seq{2}); err != nil {
 			t.Fatal(err)
+		}
+		// The sender must learn of all that were read, whichever the reader has.
+		if n, ok := k.noticed.(im.MessagesRead); !ok || !slices.Equal(n.Seqs, []im.Seq{1, 2}) {
+			t.Errorf("the receipt is %+v", k.noticed)
 		}
 		if err := k.SetReadSeq(as(t, "b"), "b", c, 1); err != nil {
 			t.Fatal(err)

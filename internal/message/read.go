@@ -69,6 +69,22 @@ func receiptSeqs(seqs []im.Seq) []im.Seq {
 	return seqs[max(0, len(seqs)-maxReceiptSeqs):]
 }
 
+// newlyRead lists what a receipt for a whole conversation must name: clients
+// mark by seq, and a freshly installed one reports only what it has pulled.
+// listed are seqs that it named; those outside of the new range follow it.
+func newlyRead(old, now im.Seq, listed []im.Seq) []im.Seq {
+	var seqs []im.Seq
+	for q := max(old, now-maxReceiptSeqs) + 1; q <= now; q++ {
+		seqs = append(seqs, q)
+	}
+	for _, q := range listed {
+		if q <= old || q > now {
+			seqs = append(seqs, q)
+		}
+	}
+	return receiptSeqs(seqs)
+}
+
 // reader checks rights and bounds and returns the user's row.
 func (s *Service) reader(ctx context.Context, userID string, c im.ConversationID, seq im.Seq, strict bool) (row im.Conversation, err error) {
 	if !im.CallerOf(ctx).May(userID) {
@@ -109,10 +125,21 @@ func (s *Service) raise(ctx context.Context, row im.Conversation, to string, n i
 		if err != nil {
 			return nil, err
 		}
-		if _, err = tx.AdvanceReadSeq(n.ReaderID, n.ConversationID, min(n.ReadSeq, last)); err == nil && e != nil {
-			err = tx.Record(*e)
+		told := n
+		told.ReadSeq = min(n.ReadSeq, last)
+		if e != nil && e.Whole && row.Type == im.SingleChat {
+			read, err := tx.ReadSeqs(n.ReaderID, []im.ConversationID{n.ConversationID})
+			if err != nil {
+				return nil, err
+			}
+			told.Seqs = newlyRead(read[n.ConversationID], told.ReadSeq, n.Seqs)
 		}
-		return n, err
+		if _, err = tx.AdvanceReadSeq(n.ReaderID, n.ConversationID, told.ReadSeq); err == nil && e != nil {
+			reported := *e
+			reported.ReadSeq = told.ReadSeq
+			err = tx.Record(reported)
+		}
+		return told, err
 	}
 	return s.Notify(ctx, out)
 }
