@@ -148,6 +148,9 @@ type Message struct {
 	Ex           string
 
 	Revoked *Revocation // nil unless it was taken back
+	// RevokedQuote is the message this one quotes, if that was taken back.
+	// Filled on pulls.
+	RevokedQuote *Message
 }
 
 // Revocation says who took a message back.

@@ -461,6 +461,9 @@ func (p *puller) mark(c im.ConversationID, v view, msgs []*im.Message) error {
 			}
 		}
 	}
+	if err := p.markQuotes(c, msgs); err != nil {
+		return err
+	}
 	return p.markRead(v, msgs)
 }
 

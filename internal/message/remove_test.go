@@ -101,6 +101,48 @@ func TestRevoke(t *testing.T) {
 	})
 }
 
+// Who pulls a quote after what it quotes was revoked is told so.
+func TestRevokedQuotes(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		const c = im.ConversationID("si_a_b")
+		quote := func(t im.ContentType, seq im.Seq, clientMsgID string) {
+			k.t.Helper()
+			m := single("b", "a", "")
+			m.ContentType = t
+			m.Content = fmt.Appendf(nil, `{"text":"why?","quoteMessage":{"seq":%d,"clientMsgID":%q,"contentType":101,"textElem":{"content":"x"}}}`, seq, clientMsgID)
+			k.send(m)
+		}
+		first, second := k.send(single("a", "b", "x")), k.send(single("a", "b", "x"))
+		quote(im.ContentQuote, 1, first.ClientMsgID)
+		quote(im.ContentAtText, 1, first.ClientMsgID)
+		quote(im.ContentQuote, 2, second.ClientMsgID)
+		quote(im.ContentQuote, 1, "forwarded from another chat")
+		quote(im.ContentText, 1, first.ClientMsgID)
+		revokedQuotes := func() (seqs []im.Seq) {
+			t.Helper()
+			got, err := k.PullRanges(as(t, "b"), "b", []im.Range{{ConversationID: c, First: 1, Last: 100, Num: 100}}, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range got[c].Messages {
+				if m.RevokedQuote != nil && m.RevokedQuote.Seq == 1 {
+					seqs = append(seqs, m.Seq)
+				}
+			}
+			return seqs
+		}
+		if seqs := revokedQuotes(); len(seqs) != 0 {
+			t.Errorf("before: %v", seqs)
+		}
+		if err := k.Revoke(as(t, "a"), "a", c, 1); err != nil {
+			t.Fatal(err)
+		}
+		if seqs := revokedQuotes(); !slices.Equal(seqs, []im.Seq{3, 4}) {
+			t.Errorf("quotes of what was revoked: %v", seqs)
+		}
+	})
+}
+
 func TestRevokeInGroups(t *testing.T) {
 	each(t, func(t *testing.T, k *kit) {
 		k.group(im.Group{GroupID: "g", Type: im.WorkingGroup}) // a owner, b admin, c and x members

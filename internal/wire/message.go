@@ -2,6 +2,8 @@ package wire
 
 import (
 	"encoding/json"
+	"maps"
+	"strings"
 
 	"github.com/openimsdk/protocol/sdkws"
 
@@ -33,6 +35,8 @@ func FromMessage(m *im.Message) *sdkws.MsgData {
 	}
 	if m.Revoked != nil && m.Status != im.StatusDeleted {
 		d.ContentType, d.Content = int32(noticeRevoked), revokedContent(m)
+	} else if m.RevokedQuote != nil {
+		d.Content = withRevokedQuote(m.Content, m.RevokedQuote)
 	}
 	return d
 }
@@ -59,6 +63,32 @@ type revoked struct {
 	SessionType                 int32  `json:"sessionType"`
 	Seq                         int64  `json:"seq"`
 	Ex                          string `json:"ex"`
+}
+
+// withRevokedQuote replaces what a quote shows by who took it back.
+func withRevokedQuote(content []byte, m *im.Message) []byte {
+	var elem, quote map[string]json.RawMessage
+	if json.Unmarshal(content, &elem) != nil || json.Unmarshal(elem["quoteMessage"], &quote) != nil || quote == nil {
+		return content
+	}
+	maps.DeleteFunc(quote, func(key string, _ json.RawMessage) bool {
+		return strings.HasSuffix(key, "Elem") && key != "attachedInfoElem" // the content of each type
+	})
+	set := func(in map[string]json.RawMessage, key string, v any) {
+		raw, err := json.Marshal(v)
+		if err != nil {
+			panic(err) // texts, numbers and JSON that was read before
+		}
+		in[key] = raw
+	}
+	set(quote, "contentType", noticeRevoked)
+	set(quote, "content", string(revokedContent(m)))
+	set(elem, "quoteMessage", quote)
+	out, err := json.Marshal(elem)
+	if err != nil {
+		panic(err) // as above
+	}
+	return out
 }
 
 // detailOf is the content of a notification: the JSON of its tips, as text.
