@@ -44,18 +44,19 @@ type conn struct {
 	background atomic.Bool
 	watching   map[string]struct{} // guarded by hub.watchMu
 
-	mu      sync.Mutex
-	ws      *websocket.Conn // nil until the handshake is answered
-	out     []frame
-	waiting int  // bytes of content in out
-	writing bool // a flusher runs, or must not run yet
-	last    bool // nothing more is taken: the queue ends with the last word
-	closed  bool
-	reason  closeReason
-	pinger  *time.Timer
-	sends   []func()
-	sending bool
-	room    *sync.Cond // sends has room again
+	mu        sync.Mutex
+	ws        *websocket.Conn // nil until the handshake is answered
+	out       []frame
+	waiting   int  // bytes of content in out
+	writing   bool // a flusher runs, or must not run yet
+	last      bool // nothing more is taken: the queue ends with the last word
+	closed    bool
+	reason    closeReason
+	pinger    *time.Timer
+	sends     []func()
+	sending   bool
+	finishing bool       // takes no more sends
+	room      *sync.Cond // sends has room again
 
 	// Owned by readLoop.
 	request wire.Request
@@ -260,12 +261,21 @@ func (c *conn) kick(operationID string) {
 	c.enqueueLast(&reply{wire.Response{ReqIdentifier: wire.KickOnlineMsg, OperationID: operationID}}, closeKicked)
 }
 
-// drain lets begun sends finish, then closes. It does not wait for a place among
-// them: other connections want to be drained meanwhile.
-func (c *conn) drain() {
+// drain lets begun sends finish, then closes.
+func (c *conn) drain() { c.finish(nil, closeShutdown) }
+
+// finish takes no more sends and ends the connection behind those it took, with
+// a last word. A send that came later would be stored and its answer lost; so
+// it is not begun, and the client repeats it. It does not wait for a place among
+// the sends: other connections want to be drained meanwhile.
+func (c *conn) finish(word frame, why closeReason) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.submitLocked(func() { c.enqueueLast(nil, closeShutdown) })
+	if c.finishing {
+		return
+	}
+	c.submitLocked(func() { c.enqueueLast(word, why) })
+	c.finishing = true
 }
 
 // forget takes the connection out of everything that knows it.
@@ -289,7 +299,7 @@ func (c *conn) submit(f func()) {
 }
 
 func (c *conn) submitLocked(f func()) {
-	if c.closed {
+	if c.closed || c.finishing {
 		return
 	}
 	c.sends = append(c.sends, f)

@@ -192,7 +192,7 @@ func (c *conn) lastMessages(ctx context.Context, req *msg.GetLastMessageReq) (*m
 
 // logout replies, then closes. The token stays valid.
 func (c *conn) logout(r *request, _ []byte) {
-	c.enqueueLast(c.reply(r, marshal(&pushpb.DelUserPushTokenResp{}), nil), closeLogout)
+	c.finish(c.reply(r, marshal(&pushpb.DelUserPushTokenResp{}), nil), closeLogout)
 }
 
 func (c *conn) setBackground(_ context.Context, req *sdkws.SetAppBackgroundStatusReq) (*sdkws.SetAppBackgroundStatusResp, error) {

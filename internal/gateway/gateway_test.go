@@ -497,3 +497,38 @@ func TestLogoutAndBackground(t *testing.T) {
 	}
 	phone.closed()
 }
+
+// A send that comes while the connection ends is not begun: it would be stored,
+// and its answer lost.
+func TestSendsBehindTheLastWordAreNotBegun(t *testing.T) {
+	release, asked := make(chan struct{}), make(chan string, 8)
+	n := start(t, func(_ *gateway.Options, _ *auth.Options, h *hooks) {
+		h.before = func(m *im.Message) error {
+			asked <- m.ClientMsgID
+			<-release
+			return nil
+		}
+	})
+	a := n.connect("a", im.PlatformIOS, nil)
+	first := a.request(wire.SendMsg, text("a", "b", "first", "1"))
+	if id := <-asked; id != "first" {
+		t.Fatalf("asked about %s", id)
+	}
+	logout := a.request(wire.LogoutMsg, &sdkws.MsgData{})
+	a.request(wire.SendMsg, text("a", "b", "late", "2"))
+	a.reply(a.request(wire.GetNewestSeq, &sdkws.GetMaxSeqReq{UserID: "a"}), nil) // so the server has read all of that
+	close(release)
+	var pushes []*sdkws.MsgData
+	a.sent(a.reply(first, &pushes))
+	if r := a.reply(logout, &pushes); r.ErrCode != 0 {
+		t.Errorf("logout: %+v", r)
+	}
+	a.closed()
+	var last im.Seq
+	if err := n.store.Read(t.Context(), func(tx *store.Tx) (err error) {
+		last, err = tx.MaxSeq("si_a_b")
+		return err
+	}); err != nil || last != 1 {
+		t.Errorf("%d messages stored, %v; want the first alone", last, err)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -61,6 +62,8 @@ func parseArguments(r *http.Request) (a arguments, err error) {
 	if a.platform = im.Platform(p); err != nil || !a.platform.Valid() {
 		return a, im.ErrConnArgs.With("platformID %q is not a platform", platform)
 	}
+	// A connection lives long: it must not keep its whole request alive.
+	a.userID, a.token, a.operationID, a.sdkVersion = strings.Clone(a.userID), strings.Clone(a.token), strings.Clone(a.operationID), strings.Clone(a.sdkVersion)
 	a.gzip = compression == "gzip"
 	switch sdkType {
 	case "", "go":
