@@ -36,6 +36,7 @@ type Tracker struct {
 	watch Watcher
 
 	telling sync.Mutex // held while watch runs, so that what is told last is the last state; comes before mu
+	order   sync.Mutex // held from a change until it is queued, room or not, so that announcements are in the order of the changes; comes before mu
 
 	mu    sync.Mutex
 	users map[string][]session
@@ -100,31 +101,43 @@ func (t *Tracker) tell(userID string) {
 
 // Confirm announces a connection whose handshake was answered.
 func (t *Tracker) Confirm(s im.Session, operationID string, background bool) {
+	t.order.Lock()
+	defer t.order.Unlock()
 	t.mu.Lock()
 	i := t.find(s)
+	if i >= 0 {
+		t.users[s.UserID][i].confirmed = true
+	}
+	t.mu.Unlock()
 	if i < 0 {
-		t.mu.Unlock()
 		return // displaced meanwhile
 	}
-	t.users[s.UserID][i].confirmed = true
-	var a *announcement
 	if t.store.Wanted(im.EventUserOnline) || t.store.Wanted(im.EventUserOffline) {
-		a = &announcement{
+		t.announcements <- announcement{
 			event:  im.UserOnline{Session: s, OperationID: operationID, At: im.MillisOf(t.now()), IsBackground: background},
 			opened: &s,
 		}
 	}
-	t.announceLocked(a)
 }
 
 // Close ends a connection; kicked says that it was ended by force or displaced.
 // Closing twice is nothing.
 func (t *Tracker) Close(s im.Session, operationID string, kicked bool) {
+	if t.end(s, operationID, kicked) {
+		t.tell(s.UserID)
+	}
+}
+
+// end takes a connection out and announces it. It reports whether the user's
+// platforms changed.
+func (t *Tracker) end(s im.Session, operationID string, kicked bool) bool {
+	t.order.Lock()
+	defer t.order.Unlock()
 	t.mu.Lock()
 	i := t.find(s)
 	if i < 0 {
 		t.mu.Unlock()
-		return
+		return false
 	}
 	list := t.users[s.UserID]
 	confirmed := list[i].confirmed
@@ -136,24 +149,22 @@ func (t *Tracker) Close(s im.Session, operationID string, kicked bool) {
 		t.users[s.UserID] = list
 	}
 	after := platforms(list)
-	var out []*announcement
+	still := stillAnnounced(list, s.Platform)
+	t.mu.Unlock()
 	if confirmed {
 		at := im.MillisOf(t.now())
 		if kicked && t.store.Wanted(im.EventUserKicked) {
-			out = append(out, &announcement{event: im.UserKicked{Session: s, OperationID: operationID, At: at}})
+			t.announcements <- announcement{event: im.UserKicked{Session: s, OperationID: operationID, At: at}}
 		}
-		end := &announcement{closed: s.ConnID}
-		if !stillAnnounced(list, s.Platform) && t.store.Wanted(im.EventUserOffline) {
-			end.event = im.UserOffline{Session: s, OperationID: operationID, At: at}
+		last := announcement{closed: s.ConnID}
+		if !still && t.store.Wanted(im.EventUserOffline) {
+			last.event = im.UserOffline{Session: s, OperationID: operationID, At: at}
 		}
 		if t.store.Wanted(im.EventUserOnline) || t.store.Wanted(im.EventUserOffline) {
-			out = append(out, end)
+			t.announcements <- last
 		}
 	}
-	t.announceLocked(out...)
-	if !slices.Equal(before, after) {
-		t.tell(s.UserID)
-	}
+	return !slices.Equal(before, after)
 }
 
 // stillAnnounced reports whether another announced connection keeps the
@@ -164,19 +175,6 @@ func stillAnnounced(list []session, p im.Platform) bool {
 
 func (t *Tracker) find(s im.Session) int {
 	return slices.IndexFunc(t.users[s.UserID], func(o session) bool { return o.ConnID == s.ConnID })
-}
-
-// announceLocked queues announcements in the order of the changes, and unlocks
-// mu. It is the order in which mu was held that counts, so the first try is made
-// under it; only a full queue makes the caller wait, and then order across
-// connections of one user is kept by waiting under mu as well.
-func (t *Tracker) announceLocked(list ...*announcement) {
-	defer t.mu.Unlock()
-	for _, a := range list {
-		if a != nil {
-			t.announcements <- *a
-		}
-	}
 }
 
 // announceBatch is the most announcements written in one transaction.
