@@ -31,3 +31,13 @@ func mayActFor(ctx context.Context, userID string) error {
 	}
 	return nil
 }
+
+// either lets the two users that the request is about call, and administrators.
+func either[Req any](one, other func(*Req) string) rule[Req] {
+	return func(ctx context.Context, req *Req) error {
+		if im.CallerOf(ctx).May(other(req)) {
+			return nil
+		}
+		return mayActFor(ctx, one(req))
+	}
+}

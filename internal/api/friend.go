@@ -103,13 +103,18 @@ func (s *server) friendChanges(ctx context.Context, req *relation.GetIncremental
 	}, nil
 }
 
-// eitherFriend lets the two users that the request is about call, and
-// administrators.
-func eitherFriend(ctx context.Context, req *relation.IsFriendReq) error {
-	if im.CallerOf(ctx).May(req.UserID2) {
-		return nil
-	}
-	return mayActFor(ctx, req.UserID1)
+func (s *server) deleteFriend(ctx context.Context, req *relation.DeleteFriendReq) (none, error) {
+	return none{}, s.Relations.Delete(ctx, req.OwnerUserID, req.FriendUserID)
+}
+
+func (s *server) setFriendRemark(ctx context.Context, req *relation.SetFriendRemarkReq) (none, error) {
+	return none{}, s.Relations.SetRemark(ctx, req.OwnerUserID, req.FriendUserID, req.Remark)
+}
+
+func (s *server) updateFriends(ctx context.Context, req *relation.UpdateFriendsReq) (none, error) {
+	return none{}, s.Relations.Update(ctx, req.OwnerUserID, req.FriendUserIDs, im.FriendChange{
+		Remark: req.Remark.GetValuePtr(), Ex: req.Ex.GetValuePtr(), Pinned: req.IsPinned.GetValuePtr(),
+	})
 }
 
 func (s *server) isFriend(ctx context.Context, req *relation.IsFriendReq) (*relation.IsFriendResp, error) {
@@ -151,16 +156,12 @@ func (s *server) someBlocks(ctx context.Context, req *relation.GetSpecifiedBlack
 	return &relation.GetSpecifiedBlacksResp{Total: int32(len(blocks)), Blacks: wire.All(blocks, wire.FromBlockMillis)}, nil
 }
 
-// There are no friend requests yet, so these lists are empty and this count 0.
-
-func (s *server) receivedFriendRequests(context.Context, *relation.GetPaginationFriendsApplyToReq) (*relation.GetPaginationFriendsApplyToResp, error) {
-	return &relation.GetPaginationFriendsApplyToResp{}, nil
-}
-
-func (s *server) sentFriendRequests(context.Context, *relation.GetPaginationFriendsApplyFromReq) (*relation.GetPaginationFriendsApplyFromResp, error) {
-	return &relation.GetPaginationFriendsApplyFromResp{}, nil
-}
-
-func (s *server) pendingFriendRequests(context.Context, *relation.GetSelfUnhandledApplyCountReq) (*relation.GetSelfUnhandledApplyCountResp, error) {
-	return &relation.GetSelfUnhandledApplyCountResp{}, nil
+func (s *server) blockChanges(ctx context.Context, req *relation.GetIncrementalBlacksReq) (*relation.GetIncrementalBlacksResp, error) {
+	d, err := s.Relations.BlockChanges(ctx, req.UserID, im.Version{ID: req.VersionID, Version: req.Version})
+	if err != nil {
+		return nil, err
+	}
+	return &relation.GetIncrementalBlacksResp{
+		Version: d.Version.Version, VersionID: d.Version.ID, Full: d.Full, Delete: d.Deleted, Insert: wire.All(d.Inserted, wire.FromBlock),
+	}, nil
 }

@@ -42,6 +42,7 @@ type recording struct {
 			Body    any            `json:"body"`
 			Headers map[string]any `json:"headers"`
 		} `json:"response"`
+		Received map[string][]any `json:"received"`
 	} `json:"steps"`
 }
 
@@ -54,6 +55,9 @@ type scenario struct {
 	skip []int
 	// code is the errCode here where it differs on purpose.
 	code map[int]int
+	// watched are the users whose devices were connected: what those were pushed
+	// is compared, too.
+	watched []string
 	// differs lists places, by step and path, that differ on purpose.
 	differs []string
 }
@@ -90,7 +94,11 @@ func TestGolden(t *testing.T) {
 		},
 		"friend_sync": {
 			users: []string{"alice", "bob", "carol"},
-			skip:  []int{8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21}, // remarks, pins and deletion are not built
+		},
+		"friend_apply": {
+			users:   []string{"alice", "bob", "carol", "dave"},
+			watched: []string{"alice", "bob", "carol"},
+			skip:    []int{35, 37}, // refused by webhooks
 		},
 		"conv_sync": {
 			users: []string{"alice", "bob", "carol"},
@@ -190,7 +198,9 @@ func replay(n *node, name string, sc scenario) {
 			}
 			headers[k] = v
 		}
+		n.out.take()
 		got := n.do(step.Rest.Method, step.Rest.Path, []byte(body), headers)
+		pushed := n.out.take()
 		where := fmt.Sprintf("step %d (%s)", step.N, step.Name)
 		if got.status != step.Response.Status {
 			n.t.Errorf("%s: status %d, want %d", where, got.status, step.Response.Status)
@@ -234,10 +244,34 @@ func replay(n *node, name string, sc scenario) {
 		}
 		c.report = func(format string, args ...any) { n.t.Errorf("%s: %s", where, fmt.Sprintf(format, args...)) }
 		c.compare("body", want, have)
+		for _, userID := range sc.watched {
+			c.compare(userID, step.Received[userID+"/Android"], received(n.t, pushed, userID))
+		}
 	}
 	if ran == 0 {
 		n.t.Error("no step ran")
 	}
+}
+
+// received is what a user's device is pushed, in the form of the recordings.
+func received(t *testing.T, sent []delivery, userID string) []any {
+	t.Helper()
+	out := []any{}
+	for _, d := range sent {
+		if !slices.Contains(d.to, userID) {
+			continue
+		}
+		raw, err := json.Marshal(map[string]any{"conversation": d.message.ConversationID, "message": wire.FromMessage(d.message)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var v any
+		if err := json.Unmarshal(raw, &v); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, v)
+	}
+	return out
 }
 
 // send does what a client did over its long connection.

@@ -59,13 +59,14 @@ type delivery struct {
 	contentType im.ContentType
 	from        string
 	to          []string
+	message     *im.Message
 }
 
 // Deliver implements message.Deliverer.
 func (r *recorder) Deliver(m *im.Message, recipients []string, _ string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.sent = append(r.sent, delivery{m.ContentType, m.SendID, slices.Sorted(slices.Values(recipients))})
+	r.sent = append(r.sent, delivery{m.ContentType, m.SendID, slices.Sorted(slices.Values(recipients)), m})
 }
 
 // take returns what was delivered since the last call.
@@ -75,6 +76,20 @@ func (r *recorder) take() []delivery {
 	sent := r.sent
 	r.sent = nil
 	return sent
+}
+
+// style shows notifications as OpenIM's default configuration does.
+func style(t im.ContentType) message.NoticeStyle {
+	push := func(text string) *im.PushInfo { return &im.PushInfo{Title: text, Desc: text, Ex: text} }
+	switch t {
+	case 1201:
+		return message.NoticeStyle{Chat: true, Push: push("Someone applies to add your friend application")}
+	case 1202:
+		return message.NoticeStyle{Push: push("Someone rejected your friend application")}
+	case 1203:
+		return message.NoticeStyle{Push: push("Somebody applies to add you as a friend")}
+	}
+	return message.NoticeStyle{}
 }
 
 // presence is who the tests say is online, and who was kicked.
@@ -115,13 +130,13 @@ func start(t *testing.T, open storetest.Open, userIDs ...string) *node {
 		t: t, store: s, out: &recorder{}, online: &presence{sessions: map[string][]api.OnlineSession{}}, tokens: map[string]string{},
 	}
 	n.auth = auth.New(s, auth.Options{Secret: []byte(secret), Expire: 90 * 24 * time.Hour, Admins: []string{adminID}, Policy: auth.PolicyPerPlatform})
-	n.messages = message.New(s, nil, n.out, wire.Notices{}, message.Options{IsAdmin: n.auth.IsAdmin, Logger: log})
+	n.messages = message.New(s, nil, n.out, wire.Notices{}, message.Options{IsAdmin: n.auth.IsAdmin, Style: style, Logger: log})
 	users := user.New(s, n.messages, log)
 	if err := users.EnsureAdmins(t.Context(), []im.User{{UserID: adminID, Nickname: "superAdmin"}}); err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(api.New(api.Options{
-		Auth: n.auth, Users: users, Relations: relation.New(s), Groups: group.New(s),
+		Auth: n.auth, Users: users, Relations: relation.New(s, n.messages, log), Groups: group.New(s),
 		Conversations: conversation.New(s, n.messages, log), Messages: n.messages,
 		Online: n.online, Kick: n.online.kick, MaxBody: maxBody, Logger: log,
 	}))

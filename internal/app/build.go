@@ -29,10 +29,13 @@ func services(ctx context.Context, s *server, messages *message.Service, o onlin
 	if err := users.EnsureAdmins(ctx, admins); err != nil {
 		return api.Options{}, err
 	}
+	if err := users.FinishSpreads(ctx); err != nil {
+		return api.Options{}, err
+	}
 	return api.Options{
 		Auth:          s.auth,
 		Users:         users,
-		Relations:     relation.New(s.store),
+		Relations:     relation.New(s.store, messages, s.log),
 		Groups:        group.New(s.store),
 		Conversations: conversation.New(s.store, messages, s.log),
 		Messages:      messages,

@@ -53,6 +53,7 @@ const (
 	VersionFriends                              // of a user
 	VersionJoinedGroups                         // of a user
 	VersionGroupMembers                         // of a group
+	VersionBlocks                               // of a user
 )
 
 // SyncLimit is the number of changed elements above which incremental sync

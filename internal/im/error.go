@@ -47,6 +47,8 @@ var (
 	ErrOwnFriend        = &Error{Code: 1301, Msg: "CanNotAddYourselfError"}
 	ErrBlocked          = &Error{Code: 1302, Msg: "BlockedByPeer"}
 	ErrNotFriend        = &Error{Code: 1303, Msg: "NotPeersFriend"}
+	ErrAlreadyFriends   = &Error{Code: 1304, Msg: "RelationshipAlreadyError"}
+	ErrRequestHandled   = &Error{Code: 1305, Msg: "FriendRequestHandled"}
 	ErrMuted            = &Error{Code: 1402, Msg: "MutedInGroup"}
 	ErrGroupMuted       = &Error{Code: 1403, Msg: "MutedGroup"}
 	ErrRevoked          = &Error{Code: 1404, Msg: "MsgAlreadyRevoke"}

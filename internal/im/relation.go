@@ -29,3 +29,33 @@ type Block struct {
 	OperatorID string
 	CreatedAt  Millis
 }
+
+// FriendChange changes entries of a friend list; nil leaves a field as it is.
+type FriendChange struct {
+	Remark, Ex *string
+	Pinned     *bool
+}
+
+// RequestResult is what became of a request.
+type RequestResult int32
+
+// Results of requests.
+const (
+	RequestRefused RequestResult = iota - 1
+	RequestPending
+	RequestAgreed
+)
+
+// FriendRequest is a user's wish to become another's friend, one for each
+// ordered pair. From and To hold only what lists show of a profile.
+type FriendRequest struct {
+	From, To  User
+	Message   string
+	Ex        string
+	CreatedAt Millis
+
+	Result    RequestResult
+	Answer    string
+	HandlerID string // who agreed
+	HandledAt Millis
+}

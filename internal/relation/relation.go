@@ -1,16 +1,22 @@
 // Package relation keeps friend lists and whom a user blocks.
 //
-// Friendship is two entries, one in each list; blocking is one and does not end
-// a friendship. Who may call is decided by the edges.
+// Friendship is two entries, one in each list, and either may be removed alone;
+// blocking is one and does not end a friendship. A change and the version of
+// the list it is in are one transaction. What a user does to his own list, only
+// his own devices are told. Who may call is decided by the edges.
 package relation
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/message"
 	"github.com/parley-im/parley/internal/store"
 )
 
@@ -19,11 +25,19 @@ const MaxBatch = 1000
 
 // Service keeps relations. It is safe for concurrent use.
 type Service struct {
-	store *store.Store
+	store    *store.Store
+	messages *message.Service
+	log      *slog.Logger
 }
 
-// New returns a service on the store.
-func New(s *store.Store) *Service { return &Service{store: s} }
+// New returns a service that announces changes through messages.
+func New(s *store.Store, m *message.Service, log *slog.Logger) *Service {
+	return &Service{store: s, messages: m, log: log}
+}
+
+var errTooLong = im.ErrArgs.With("a text is longer than %d bytes", im.MaxText)
+
+func tooLong(text *string) bool { return text != nil && len(*text) > im.MaxText }
 
 // Import makes users friends without asking them.
 func (s *Service) Import(ctx context.Context, ownerID string, friendIDs []string) error {
@@ -38,10 +52,18 @@ func (s *Service) Import(ctx context.Context, ownerID string, friendIDs []string
 	}
 	operator := im.CallerOf(ctx).UserID
 	lists := slices.Sorted(slices.Values(append(distinct, ownerID))) // locked in user order
+	var fresh []string
 	err := s.store.Write(ctx, func(tx *store.Tx) error {
 		if err := known(tx, append([]string{ownerID}, friendIDs...)); err != nil {
 			return err
 		}
+		before, err := tx.Friends(ownerID, friendIDs)
+		if err != nil {
+			return err
+		}
+		fresh = slices.DeleteFunc(slices.Clone(friendIDs), func(id string) bool {
+			return slices.ContainsFunc(before, func(f im.Friend) bool { return f.User.UserID == id })
+		})
 		now := s.store.Now()
 		for _, listOwner := range lists {
 			added := []string{ownerID}
@@ -57,7 +79,88 @@ func (s *Service) Import(ctx context.Context, ownerID string, friendIDs []string
 	if err != nil {
 		return fmt.Errorf("import friends: %w", err)
 	}
+	s.tellImported(ctx, ownerID, fresh)
 	return nil
+}
+
+// atOnce is how many notifications of one call are under way together.
+const atOnce = 16
+
+// tellImported announces new friends, each in the chat with him as the
+// configuration has it. The friendships are stored; clients find them whatever
+// becomes of the announcements.
+func (s *Service) tellImported(ctx context.Context, ownerID string, friendIDs []string) {
+	ctx = context.WithoutCancel(ctx)
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for _, id := range friendIDs {
+		group.Go(func() error {
+			return s.messages.Notify(ctx, message.Notification{
+				SendID: id, RecvID: ownerID, Notice: im.FriendRequestAgreed{ApplicantID: ownerID, ApproverID: id},
+			})
+		})
+	}
+	if err := group.Wait(); err != nil {
+		s.log.WarnContext(ctx, "imported friends were not announced", "user", ownerID, "error", err)
+	}
+}
+
+// errNothing refuses a change that would change nothing, so that nobody is
+// told of it.
+var errNothing = &im.Error{Msg: "nothing to change"}
+
+// change makes a change to a user's own list and tells his devices, nobody
+// else's. A change that returns errNothing is none.
+func (s *Service) change(ctx context.Context, ownerID string, f func(*store.Tx) (im.Notice, error)) error {
+	err := s.messages.Notify(ctx, message.Notification{SendID: ownerID, RecvID: ownerID, Change: f})
+	if errors.Is(err, errNothing) {
+		return nil
+	}
+	return err
+}
+
+// Delete removes a friend from a user's list; he stays in the friend's. That he
+// was not in it is no error.
+func (s *Service) Delete(ctx context.Context, ownerID, friendID string) error {
+	return s.change(ctx, ownerID, func(tx *store.Tx) (im.Notice, error) {
+		was, err := tx.DeleteFriend(ownerID, friendID)
+		if err == nil && !was {
+			err = errNothing
+		}
+		return im.FriendDeleted{OwnerID: ownerID, FriendID: friendID}, err
+	})
+}
+
+// SetRemark names a friend.
+func (s *Service) SetRemark(ctx context.Context, ownerID, friendID, remark string) error {
+	if tooLong(&remark) {
+		return errTooLong
+	}
+	return s.change(ctx, ownerID, func(tx *store.Tx) (im.Notice, error) {
+		n, err := tx.UpdateFriends(ownerID, []string{friendID}, im.FriendChange{Remark: &remark})
+		if err == nil && n == 0 {
+			err = im.ErrNotFound.With("user %s is not a friend of %s", friendID, ownerID)
+		}
+		return im.FriendRemarkSet{OwnerID: ownerID, FriendID: friendID}, err
+	})
+}
+
+// Update changes entries of a user's list; users who are not in it are passed
+// over.
+func (s *Service) Update(ctx context.Context, ownerID string, friendIDs []string, c im.FriendChange) error {
+	if err := checkIDs(friendIDs); err != nil {
+		return err
+	}
+	if tooLong(c.Remark) || tooLong(c.Ex) {
+		return errTooLong
+	}
+	return s.change(ctx, ownerID, func(tx *store.Tx) (im.Notice, error) {
+		n, err := tx.UpdateFriends(ownerID, friendIDs, c)
+		if err == nil && n == 0 {
+			err = errNothing
+		}
+		return im.FriendsUpdated{OwnerID: ownerID, FriendIDs: friendIDs}, err
+	})
 }
 
 // known refuses unknown users.
@@ -111,42 +214,61 @@ func (s *Service) FriendChanges(ctx context.Context, ownerID string, since im.Ve
 
 // IsFriend reports whether each of two users is in the other's list.
 func (s *Service) IsFriend(ctx context.Context, a, b string) (bInA, aInB bool, err error) {
-	err = s.store.Read(ctx, func(tx *store.Tx) error {
-		ofA, err := tx.Friends(a, []string{b})
-		if err != nil {
-			return err
-		}
-		ofB, err := tx.Friends(b, []string{a})
-		bInA, aInB = len(ofA) > 0, len(ofB) > 0
+	err = s.store.Read(ctx, func(tx *store.Tx) (err error) {
+		bInA, aInB, err = areFriends(tx, a, b)
 		return err
 	})
 	return bInA, aInB, err
 }
 
-// Block makes a user refuse another's messages.
-func (s *Service) Block(ctx context.Context, ownerID, blockedID, ex string) error {
-	if ownerID == blockedID {
-		return im.ErrNotFound.With("user not found")
+func areFriends(tx *store.Tx, a, b string) (bInA, aInB bool, err error) {
+	ofA, err := tx.Friends(a, []string{b})
+	if err != nil {
+		return false, false, err
 	}
-	if len(ex) > im.MaxText {
-		return im.ErrArgs.With("a text is longer than %d bytes", im.MaxText)
+	ofB, err := tx.Friends(b, []string{a})
+	return len(ofA) > 0, len(ofB) > 0, err
+}
+
+// Block makes a user refuse another's messages. Only he is told.
+func (s *Service) Block(ctx context.Context, ownerID, blockedID, ex string) error {
+	switch {
+	case ownerID == blockedID:
+		return im.ErrNotFound.With("user not found")
+	case tooLong(&ex):
+		return errTooLong
 	}
 	operator := im.CallerOf(ctx).UserID
-	err := s.store.Write(ctx, func(tx *store.Tx) error {
+	return s.change(ctx, ownerID, func(tx *store.Tx) (im.Notice, error) {
 		if err := known(tx, []string{ownerID, blockedID}); err != nil {
-			return err
+			return nil, err
 		}
-		return tx.InsertBlock(ownerID, blockedID, ex, operator, s.store.Now())
+		err := tx.InsertBlock(ownerID, blockedID, ex, operator, s.store.Now())
+		if errors.Is(err, store.ErrDuplicateKey) {
+			err = im.ErrDuplicate.With("user %s is blocked already", blockedID)
+		}
+		return im.UserBlocked{OwnerID: ownerID, BlockedID: blockedID}, err
 	})
-	if errors.Is(err, store.ErrDuplicateKey) {
-		return im.ErrDuplicate.With("user %s is blocked already", blockedID)
-	}
-	return err
 }
 
 // Unblock takes a block back; without one it does nothing.
 func (s *Service) Unblock(ctx context.Context, ownerID, blockedID string) error {
-	return s.store.Write(ctx, func(tx *store.Tx) error { return tx.DeleteBlock(ownerID, blockedID) })
+	return s.change(ctx, ownerID, func(tx *store.Tx) (im.Notice, error) {
+		was, err := tx.DeleteBlock(ownerID, blockedID)
+		if err == nil && !was {
+			err = errNothing
+		}
+		return im.UserUnblocked{OwnerID: ownerID, BlockedID: blockedID}, err
+	})
+}
+
+// BlockChanges returns what changed in the list of whom a user blocks since a
+// version. Changes of their profiles do not count.
+func (s *Service) BlockChanges(ctx context.Context, ownerID string, since im.Version) (store.Delta[im.Block], error) {
+	return store.Sync(ctx, s.store, im.VersionBlocks, ownerID, since, func(tx *store.Tx, after uint64, limit int) (inserted, _ []im.Block, err error) {
+		inserted, err = tx.BlockChanges(ownerID, after, limit)
+		return inserted, nil, err
+	})
 }
 
 // Blocks returns a page of whom a user blocks, oldest first, and their number.

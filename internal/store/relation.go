@@ -10,19 +10,89 @@ import (
 // InsertBlock makes owner refuse messages of blocked; ErrDuplicateKey if he
 // does already.
 func (tx *Tx) InsertBlock(ownerID, blockedID, ex, operatorID string, at im.Millis) error {
-	if _, err := tx.exec(`INSERT INTO block (owner_id, blocked_id, ex, operator_id, created_at) VALUES ($1, $2, $3, $4, $5)`,
-		ownerID, blockedID, ex, operatorID, at); err != nil {
+	v, err := tx.nextVersion(im.VersionBlocks, ownerID) // first: it locks the list
+	if err != nil {
+		return err
+	}
+	var already int
+	found, err := tx.queryRow(`SELECT 1 FROM block WHERE owner_id = $1 AND blocked_id = $2`, []any{ownerID, blockedID}, &already)
+	if err != nil {
+		return err
+	}
+	if found {
+		if err := tx.takeBackVersion(im.VersionBlocks, ownerID); err != nil {
+			return err
+		}
+		return ErrDuplicateKey
+	}
+	if _, err := tx.exec(`INSERT INTO block (owner_id, blocked_id, ex, operator_id, created_at, version) VALUES ($1, $2, $3, $4, $5, $6)`,
+		ownerID, blockedID, ex, operatorID, at, v.Version); err != nil {
 		return fmt.Errorf("insert block of %s by %s: %w", blockedID, ownerID, err)
 	}
 	tx.touch(ownerID)
-	return nil
+	return tx.restored(im.VersionBlocks, ownerID, blockedID)
 }
 
-// DeleteBlock lets blocked write to owner again; a missing block is no error.
-func (tx *Tx) DeleteBlock(ownerID, blockedID string) error {
+// DeleteBlock lets blocked write to owner again and reports whether he could
+// not before.
+func (tx *Tx) DeleteBlock(ownerID, blockedID string) (bool, error) {
 	tx.touch(ownerID)
-	_, err := tx.exec(`DELETE FROM block WHERE owner_id = $1 AND blocked_id = $2`, ownerID, blockedID)
-	return err
+	return tx.deleteListed(im.VersionBlocks, `DELETE FROM block WHERE owner_id = $1 AND blocked_id = $2`, ownerID, blockedID)
+}
+
+// DeleteFriend removes a friend from an owner's list, not the owner from the
+// friend's, and reports whether he was in it.
+func (tx *Tx) DeleteFriend(ownerID, friendID string) (bool, error) {
+	tx.touch(ownerID)
+	return tx.deleteListed(im.VersionFriends, `DELETE FROM friend WHERE owner_id = $1 AND friend_id = $2`, ownerID, friendID)
+}
+
+// deleteListed removes an element from a list with a statement; without such
+// an element nothing is counted.
+func (tx *Tx) deleteListed(kind im.VersionKind, statement, ownerID, elementID string) (bool, error) {
+	v, err := tx.nextVersion(kind, ownerID)
+	if err != nil {
+		return false, err
+	}
+	n, err := tx.exec(statement, ownerID, elementID)
+	if err != nil {
+		return false, fmt.Errorf("delete %s from list %d of %s: %w", elementID, kind, ownerID, err)
+	}
+	if n == 0 {
+		return false, tx.takeBackVersion(kind, ownerID)
+	}
+	return true, tx.removed(kind, ownerID, elementID, v.Version)
+}
+
+// UpdateFriends changes entries of an owner's list as one operation and
+// returns how many of the friends are in it. With a pin the order of the list
+// counts as changed.
+func (tx *Tx) UpdateFriends(ownerID string, friendIDs []string, c im.FriendChange) (int64, error) {
+	v, err := tx.nextVersion(im.VersionFriends, ownerID)
+	if err != nil {
+		return 0, err
+	}
+	var pinned *int
+	if c.Pinned != nil {
+		p := boolInt(*c.Pinned)
+		pinned = &p
+	}
+	var changed int64
+	err = inChunks(friendIDs, 6, func(list string, ids []any) error {
+		n, err := tx.exec(`UPDATE friend SET remark = coalesce($1, remark), ex = coalesce($2, ex), pinned = coalesce($3, pinned), version = $4
+			WHERE owner_id = $5 AND friend_id IN (`+list+`)`, append([]any{c.Remark, c.Ex, pinned, v.Version, ownerID}, ids...)...)
+		changed += n
+		return err
+	})
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("update friends of %s: %w", ownerID, err)
+	case changed == 0:
+		return 0, tx.takeBackVersion(im.VersionFriends, ownerID)
+	case c.Pinned != nil:
+		err = tx.sortChanged(im.VersionFriends, ownerID)
+	}
+	return changed, err
 }
 
 // InsertFriends adds friends to an owner's list as one operation. Those who
@@ -53,25 +123,6 @@ func (tx *Tx) InsertFriends(ownerID string, friendIDs []string, addSource int32,
 		}
 	}
 	tx.touch(ownerID)
-	return nil
-}
-
-// FriendProfileChanged counts a change of the user's profile in the friend
-// lists he is in.
-func (tx *Tx) FriendProfileChanged(userID string) error {
-	owners, err := queryAll(tx, one[string], `SELECT owner_id FROM friend WHERE friend_id = $1 ORDER BY owner_id`, userID)
-	if err != nil {
-		return err
-	}
-	for _, ownerID := range owners {
-		v, err := tx.nextVersion(im.VersionFriends, ownerID)
-		if err != nil {
-			return err
-		}
-		if _, err := tx.exec(`UPDATE friend SET version = $1 WHERE owner_id = $2 AND friend_id = $3`, v.Version, ownerID, userID); err != nil {
-			return fmt.Errorf("count profile of %s for %s: %w", userID, ownerID, err)
-		}
-	}
 	return nil
 }
 
@@ -113,17 +164,18 @@ func (tx *Tx) FriendCount(ownerID string) (n int64, err error) {
 }
 
 // FriendChanges are the friends that were added or changed after a version of
-// the owner's list, oldest change first; at most limit.
+// the owner's list, oldest change first; at most limit. What was changed since
+// it was added counts as changed.
 func (tx *Tx) FriendChanges(ownerID string, after uint64, limit int) (inserted, updated []im.Friend, err error) {
 	type row struct {
 		im.Friend
-		created uint64
+		created, version uint64
 	}
-	rows, err := queryAll(tx, func(r *row) []any { return append(friendFields(&r.Friend), &r.created) },
-		friendColumns+`, f.created_version`+friendFrom+`WHERE f.owner_id = $1 AND f.version > $2 ORDER BY f.version, f.id LIMIT $3`,
+	rows, err := queryAll(tx, func(r *row) []any { return append(friendFields(&r.Friend), &r.created, &r.version) },
+		friendColumns+`, f.created_version, f.version`+friendFrom+`WHERE f.owner_id = $1 AND f.version > $2 ORDER BY f.version, f.id LIMIT $3`,
 		ownerID, after, limit)
 	for _, r := range rows {
-		if r.created > after {
+		if r.created == r.version {
 			inserted = append(inserted, r.Friend)
 		} else {
 			updated = append(updated, r.Friend)
@@ -148,6 +200,12 @@ func (tx *Tx) BlockPage(ownerID string, offset, limit int) ([]im.Block, error) {
 // Blocks returns those of the users whom the owner blocks.
 func (tx *Tx) Blocks(ownerID string, userIDs []string) ([]im.Block, error) {
 	return queryIn(tx, blockFields, blockQuery+` AND b.blocked_id IN (%s) ORDER BY b.id`, []any{ownerID}, userIDs)
+}
+
+// BlockChanges returns those who were blocked after a version of the owner's
+// list, at most limit.
+func (tx *Tx) BlockChanges(ownerID string, after uint64, limit int) ([]im.Block, error) {
+	return queryAll(tx, blockFields, blockQuery+` AND b.version > $2 ORDER BY b.version, b.id LIMIT $3`, ownerID, after, limit)
 }
 
 // BlockCount returns how many users a user blocks.

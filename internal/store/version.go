@@ -41,13 +41,21 @@ func (tx *Tx) nextVersion(kind im.VersionKind, ownerID string) (v im.Version, er
 // takeBackVersion undoes nextVersion when nothing was changed after all. The
 // list is locked since then, so nobody has seen the version.
 func (tx *Tx) takeBackVersion(kind im.VersionKind, ownerID string) error {
-	_, err := tx.exec(`UPDATE version_log SET version = version - 1 WHERE kind = $1 AND owner_id = $2`, kind, ownerID)
+	opened, err := tx.exec(`DELETE FROM version_log WHERE kind = $1 AND owner_id = $2 AND version = 1`, kind, ownerID)
+	if err != nil || opened > 0 {
+		return err
+	}
+	_, err = tx.exec(`UPDATE version_log SET version = version - 1 WHERE kind = $1 AND owner_id = $2`, kind, ownerID)
+	return err
+}
+
+// sortChanged notes that the order of a list changed with its last operation.
+func (tx *Tx) sortChanged(kind im.VersionKind, ownerID string) error {
+	_, err := tx.exec(`UPDATE version_log SET sort_version = version WHERE kind = $1 AND owner_id = $2`, kind, ownerID)
 	return err
 }
 
 // removed notes that an element left a list, at the version of that operation.
-//
-//lint:ignore U1000 nothing leaves a list yet; unfriending and leaving a group will
 func (tx *Tx) removed(kind im.VersionKind, ownerID, elementID string, version uint64) error {
 	_, err := tx.exec(`INSERT INTO tombstone (kind, owner_id, element_id, version) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (kind, owner_id, element_id) DO UPDATE SET version = excluded.version`, kind, ownerID, elementID, version)

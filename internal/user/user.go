@@ -98,7 +98,8 @@ func tooLong(text *string) bool { return text != nil && len(*text) > im.MaxText 
 
 func validRecvOpt(o im.RecvOpt) bool { return o >= im.RecvNotify && o <= im.RecvNoNotify }
 
-// Update changes a profile and tells the user's devices.
+// Update changes a profile and tells the user's devices and, if it shows
+// there, those who have him in their friend list.
 func (s *Service) Update(ctx context.Context, userID string, c im.UserChange) error {
 	switch {
 	case c.RecvOpt != nil && !validRecvOpt(*c.RecvOpt):
@@ -106,7 +107,10 @@ func (s *Service) Update(ctx context.Context, userID string, c im.UserChange) er
 	case tooLong(c.Nickname), tooLong(c.FaceURL), tooLong(c.Ex):
 		return errTooLong
 	}
+	var friends []string // whose lists count the change already
+	var rest bool
 	err := s.store.Write(ctx, func(tx *store.Tx) error {
+		friends, rest = nil, false
 		before, found, err := tx.LockUser(userID)
 		if err != nil {
 			return err
@@ -120,7 +124,10 @@ func (s *Service) Update(ctx context.Context, userID string, c im.UserChange) er
 		if !differs(c.Nickname, before.Nickname) && !differs(c.FaceURL, before.FaceURL) {
 			return nil
 		}
-		if err := tx.FriendProfileChanged(userID); err != nil {
+		if err := tx.BeginProfileSpread(userID); err != nil {
+			return err
+		}
+		if friends, rest, err = spreadChunk(tx, userID); err != nil {
 			return err
 		}
 		return tx.MemberProfileChanged(userID)
@@ -128,10 +135,13 @@ func (s *Service) Update(ctx context.Context, userID string, c im.UserChange) er
 	if err != nil {
 		return err
 	}
-	if err := s.messages.Notify(ctx, message.Notification{
-		SendID: im.CallerOf(ctx).UserID, RecvID: userID, Notice: im.UserChanged{UserID: userID},
-	}); err != nil {
-		s.log.WarnContext(ctx, "profile change was not announced", "error", err)
+	ctx, operator := context.WithoutCancel(ctx), im.CallerOf(ctx).UserID // it is changed, whether the caller waits or not
+	s.tell(ctx, message.Notification{SendID: operator, RecvID: userID, Notice: im.UserChanged{UserID: userID}})
+	s.tellFriends(ctx, operator, userID, friends)
+	if rest {
+		if err := s.spread(ctx, operator, userID); err != nil {
+			s.log.ErrorContext(ctx, "profile change is not in every friend list before the next start", "error", err)
+		}
 	}
 	return nil
 }

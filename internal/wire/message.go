@@ -164,7 +164,9 @@ func (Notices) RenderNotice(n im.Notice) (im.ContentType, []byte) {
 	case im.ConversationsCleared:
 		c, tips = noticeCleared, &sdkws.ClearConversationTips{UserID: n.UserID, ConversationIDs: fromIDs(n.ConversationIDs)}
 	default:
-		panic("wire: notice without a form")
+		if c, tips = relationTips(n); c == 0 {
+			panic("wire: notice without a form")
+		}
 	}
 	detail, err := json.Marshal(tips)
 	if err != nil {

@@ -41,4 +41,14 @@ func FromBlockMillis(b im.Block) *sdkws.BlackInfo {
 	}
 }
 
+// FromFriendRequest converts a friend request.
+func FromFriendRequest(r im.FriendRequest) *sdkws.FriendRequest {
+	return &sdkws.FriendRequest{
+		FromUserID: r.From.UserID, FromNickname: r.From.Nickname, FromFaceURL: r.From.FaceURL,
+		ToUserID: r.To.UserID, ToNickname: r.To.Nickname, ToFaceURL: r.To.FaceURL,
+		HandleResult: int32(r.Result), ReqMsg: r.Message, CreateTime: int64(r.CreatedAt),
+		HandlerUserID: r.HandlerID, HandleMsg: r.Answer, HandleTime: int64(r.HandledAt), Ex: r.Ex,
+	}
+}
+
 func seconds(m im.Millis) int64 { return int64(m) / 1000 }
