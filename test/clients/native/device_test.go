@@ -96,6 +96,7 @@ func (d *device) loginWith(token string) {
 	d.mgr.SetConversationListener(d.journal)
 	d.mgr.SetAdvancedMsgListener(d.journal)
 	d.mgr.SetUserListener(d.journal)
+	d.mgr.SetFriendshipListener(d.journal)
 	if err := d.mgr.Login(d.ctx(), d.userID, token); err != nil {
 		d.t.Fatalf("login of %s: %v", d.userID, err)
 	}

@@ -146,3 +146,13 @@ func (j *journal) OnUserStatusChanged(status string) { j.add("OnUserStatusChange
 func (j *journal) OnUserCommandAdd(c string)         { j.add("OnUserCommandAdd", c) }
 func (j *journal) OnUserCommandDelete(c string)      { j.add("OnUserCommandDelete", c) }
 func (j *journal) OnUserCommandUpdate(c string)      { j.add("OnUserCommandUpdate", c) }
+
+func (j *journal) OnFriendApplicationAdded(r string)    { j.add("OnFriendApplicationAdded", r) }
+func (j *journal) OnFriendApplicationDeleted(r string)  { j.add("OnFriendApplicationDeleted", r) }
+func (j *journal) OnFriendApplicationAccepted(r string) { j.add("OnFriendApplicationAccepted", r) }
+func (j *journal) OnFriendApplicationRejected(r string) { j.add("OnFriendApplicationRejected", r) }
+func (j *journal) OnFriendAdded(f string)               { j.add("OnFriendAdded", f) }
+func (j *journal) OnFriendDeleted(f string)             { j.add("OnFriendDeleted", f) }
+func (j *journal) OnFriendInfoChanged(f string)         { j.add("OnFriendInfoChanged", f) }
+func (j *journal) OnBlackAdded(b string)                { j.add("OnBlackAdded", b) }
+func (j *journal) OnBlackDeleted(b string)              { j.add("OnBlackDeleted", b) }

@@ -1,0 +1,551 @@
+package native
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/openimsdk/openim-sdk-core/v3/pkg/constant"
+	"github.com/openimsdk/openim-sdk-core/v3/pkg/db/model_struct"
+	"github.com/openimsdk/openim-sdk-core/v3/pkg/sdk_params_callback"
+	"github.com/openimsdk/protocol/relation"
+	"github.com/openimsdk/protocol/sdkws"
+	"github.com/openimsdk/protocol/wrapperspb"
+	"github.com/parley-im/parley/test/harness"
+)
+
+// relations is all a device knows of its user's relations, for comparing
+// devices: friends in their order, requests and blocks as JSON.
+type relations struct {
+	Friends, Order, Received, Sent, Blocked []string
+}
+
+func (d *device) relations() (r relations, err error) {
+	rel := d.mgr.Relation()
+	friends, err := rel.GetFriendList(d.ctx(), false)
+	if err != nil {
+		return r, err
+	}
+	page, err := rel.GetFriendListPage(d.call(), 0, 1000, false)
+	if err != nil {
+		return r, err
+	}
+	received, err := rel.GetFriendApplicationListAsRecipient(d.ctx())
+	if err != nil {
+		return r, err
+	}
+	sent, err := rel.GetFriendApplicationListAsApplicant(d.ctx())
+	if err != nil {
+		return r, err
+	}
+	blocked, err := rel.GetBlackList(d.ctx())
+	if err != nil {
+		return r, err
+	}
+	for _, f := range page {
+		r.Order = append(r.Order, f.FriendUserID)
+	}
+	r.Friends, r.Received, r.Sent, r.Blocked = asJSON(friends), asJSON(received), asJSON(sent), asJSON(blocked)
+	return r, nil
+}
+
+// asJSON is a list without its order.
+func asJSON[T any](list []T) []string {
+	var out []string
+	for _, v := range list {
+		raw, err := json.Marshal(v)
+		if err != nil {
+			panic(err) // plain structs of strings and numbers
+		}
+		out = append(out, string(raw))
+	}
+	slices.Sort(out)
+	return out
+}
+
+func (r relations) String() string {
+	return fmt.Sprintf("friends %v in order %v, received %v, sent %v, blocked %v", r.Friends, r.Order, r.Received, r.Sent, r.Blocked)
+}
+
+// awaitRelations waits until the device knows what another one does.
+func (d *device) awaitRelations(want *device) {
+	d.t.Helper()
+	d.eventually("relations", func() error {
+		there, err := want.relations()
+		if err != nil {
+			return err
+		}
+		here, err := d.relations()
+		if err != nil {
+			return err
+		}
+		if here.String() != there.String() {
+			return fmt.Errorf("has %v, want %v", here, there)
+		}
+		return nil
+	})
+}
+
+// awaitFriends waits until the user's friends are exactly these, in this order.
+func (d *device) awaitFriends(want ...string) {
+	d.t.Helper()
+	d.eventually("friends", func() error {
+		r, err := d.relations()
+		if err != nil {
+			return err
+		}
+		if !slices.Equal(r.Order, want) || len(r.Friends) != len(want) {
+			return fmt.Errorf("has %v, want %v", r, want)
+		}
+		return nil
+	})
+}
+
+// awaitFriend waits until an entry of the friend list satisfies ok.
+func (d *device) awaitFriend(userID, what string, ok func(*model_struct.LocalFriend) bool) {
+	d.t.Helper()
+	d.eventually(what, func() error {
+		list, err := d.mgr.Relation().GetFriendList(d.ctx(), false)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(list, func(f *model_struct.LocalFriend) bool { return f.FriendUserID == userID })
+		if i < 0 {
+			return fmt.Errorf("%s is not a friend", userID)
+		}
+		if !ok(list[i]) {
+			return fmt.Errorf("is %+v", list[i])
+		}
+		return nil
+	})
+}
+
+// holds is satisfied by an event of that name whose data contain every part.
+func holds(name string, parts ...string) func([]event) bool {
+	return func(events []event) bool {
+		return slices.ContainsFunc(events, func(e event) bool {
+			return e.name == name && !slices.ContainsFunc(parts, func(p string) bool { return !strings.Contains(e.data, p) })
+		})
+	}
+}
+
+// never fails if there was such an event.
+func (d *device) never(name string) {
+	d.t.Helper()
+	if events, _ := d.journal.read(); named(name)(events) {
+		d.t.Errorf("%s saw %s: %s", d.userID, name, names(events))
+	}
+}
+
+func (d *device) addFriend(other *device, text string) {
+	d.t.Helper()
+	if err := d.mgr.Relation().AddFriend(d.call(), &relation.ApplyToAddFriendReq{ToUserID: other.userID, ReqMsg: text, Ex: "ex"}); err != nil {
+		d.t.Fatalf("%s adds %s: %v", d.userID, other.userID, err)
+	}
+}
+
+func (d *device) accept(other *device) {
+	d.t.Helper()
+	if err := d.mgr.Relation().AcceptFriendApplication(d.call(), answerTo(other)); err != nil {
+		d.t.Fatalf("%s accepts %s: %v", d.userID, other.userID, err)
+	}
+}
+
+func (d *device) refuse(other *device) {
+	d.t.Helper()
+	if err := d.mgr.Relation().RefuseFriendApplication(d.call(), answerTo(other)); err != nil {
+		d.t.Fatalf("%s refuses %s: %v", d.userID, other.userID, err)
+	}
+}
+
+func answerTo(other *device) *sdk_params_callback.ProcessFriendApplicationParams {
+	return &sdk_params_callback.ProcessFriendApplicationParams{ToUserID: other.userID, HandleMsg: "my answer"}
+}
+
+func (d *device) update(c *relation.UpdateFriendsReq) {
+	d.t.Helper()
+	if err := d.mgr.Relation().UpdateFriends(d.call(), c); err != nil {
+		d.t.Fatalf("%s updates friends: %v", d.userID, err)
+	}
+}
+
+// importFriends makes friends of a's as an administrator does.
+func importFriends(t *testing.T, a *device, others ...string) {
+	t.Helper()
+	if err := shared.PostAdmin("/friend/import_friend", map[string]any{"ownerUserID": a.userID, "friendUserIDs": others}, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// unhandled is the number of requests the app shows on its badge.
+func (d *device) unhandled() int {
+	d.t.Helper()
+	var got struct{ Count int }
+	if err := shared.Post("/friend/get_self_unhandled_apply_count", d.token, map[string]any{"userID": d.userID, "time": 0}, &got); err != nil {
+		d.t.Fatal(err)
+	}
+	return got.Count
+}
+
+func TestAddFriend(t *testing.T) {
+	a, b, conversationID := pair(t, shared)
+	a.addFriend(b, "let me in")
+	pending := []string{a.userID, b.userID, "let me in", `"handleResult":0`, `"ex":"ex"`, harness.Nickname(a.userID), harness.FaceURL(b.userID)}
+	for _, d := range []*device{a, b} {
+		d.await("the request", holds("OnFriendApplicationAdded", pending...))
+	}
+	b.eventually("the request in the list", func() error {
+		got, err := b.mgr.Relation().GetFriendApplicationListAsRecipient(b.ctx())
+		if err == nil && (len(got) != 1 || got[0].FromUserID != a.userID || got[0].ReqMsg != "let me in") {
+			err = fmt.Errorf("%v", asJSON(got))
+		}
+		return err
+	})
+	if sent, err := a.mgr.Relation().GetFriendApplicationListAsApplicant(a.ctx()); err != nil || len(sent) != 1 || sent[0].HandleResult != 0 {
+		t.Errorf("sent %v, %v", asJSON(sent), err)
+	}
+	if n := b.unhandled(); n != 1 {
+		t.Errorf("%d unhandled, want 1", n)
+	}
+	a.awaitFriends()
+
+	b.accept(a)
+	agreed := []string{a.userID, b.userID, `"handleResult":1`, "my answer"}
+	for _, d := range []*device{a, b} {
+		d.await("the agreement", holds("OnFriendApplicationAccepted", agreed...))
+	}
+	a.await("a new friend", holds("OnFriendAdded", b.userID, harness.Nickname(b.userID)))
+	b.await("a new friend", holds("OnFriendAdded", a.userID, harness.FaceURL(a.userID)))
+	a.awaitFriends(b.userID)
+	b.awaitFriends(a.userID)
+	if n := b.unhandled(); n != 0 {
+		t.Errorf("%d unhandled after the answer", n)
+	}
+	for _, side := range [][2]*device{{a, b}, {b, a}} {
+		d, other := side[0], side[1]
+		d.eventually("the line in the chat", func() error {
+			c, err := d.conversation(conversationID)
+			if err == nil && !strings.Contains(c.LatestMsg, "1201") {
+				err = fmt.Errorf("shows %s", c.LatestMsg)
+			}
+			return err
+		})
+		got, err := d.mgr.Relation().CheckFriend(d.ctx(), []string{other.userID, "stranger"})
+		if err != nil || len(got) != 2 || got[0].Result != 1 || got[1].Result != 0 {
+			t.Errorf("%s checks %+v, %v", d.userID, got, err)
+		}
+	}
+
+	t.Run("again", func(t *testing.T) {
+		a := a.in(t)
+		if err := a.mgr.Relation().AddFriend(a.call(), &relation.ApplyToAddFriendReq{ToUserID: b.userID}); err == nil {
+			t.Error("a friend was asked again")
+		}
+		if err := a.mgr.Relation().AddFriend(a.call(), &relation.ApplyToAddFriendReq{ToUserID: a.userID}); err == nil {
+			t.Error("asked oneself")
+		}
+	})
+	t.Run("on new devices", func(t *testing.T) {
+		a, b := a.in(t), b.in(t)
+		install(t, shared, a.userID, android).login().awaitRelations(a)
+		install(t, shared, b.userID, android).login().awaitRelations(b)
+	})
+}
+
+func TestRefuseFriend(t *testing.T) {
+	a, b, _ := pair(t, shared)
+	a.addFriend(b, "please")
+	b.await("the request", named("OnFriendApplicationAdded"))
+	b.refuse(a)
+	for _, d := range []*device{a, b} {
+		d.await("the refusal", holds("OnFriendApplicationRejected", a.userID, b.userID, `"handleResult":-1`, "my answer"))
+		d.awaitFriends()
+		d.never("OnFriendAdded")
+	}
+	if err := b.mgr.Relation().RefuseFriendApplication(b.call(), answerTo(a)); err == nil {
+		t.Error("refused twice")
+	}
+
+	t.Run("asking again", func(t *testing.T) {
+		a, b := a.in(t), b.in(t)
+		a.addFriend(b, "please, please")
+		b.await("the second request", holds("OnFriendApplicationAdded", "please, please", `"handleResult":0`))
+		b.accept(a)
+		a.awaitFriends(b.userID)
+		b.awaitFriends(a.userID)
+		install(t, shared, a.userID, android).login().awaitRelations(a)
+	})
+}
+
+func TestCrossingFriendRequests(t *testing.T) {
+	a, b, _ := pair(t, shared)
+	a.addFriend(b, "from a")
+	b.addFriend(a, "from b")
+	for _, d := range []*device{a, b} {
+		d.await("both requests", times("OnFriendApplicationAdded", 2))
+		d.awaitFriends()
+	}
+	b.accept(a)
+	a.awaitFriends(b.userID)
+	b.awaitFriends(a.userID)
+	for _, d := range []*device{a, b} {
+		if n := d.unhandled(); n != 0 {
+			t.Errorf("%s has %d unhandled requests", d.userID, n)
+		}
+	}
+}
+
+func TestDeleteFriend(t *testing.T) {
+	a, b, _ := pair(t, shared)
+	importFriends(t, a, b.userID)
+	desk := install(t, shared, a.userID, windows).login()
+	for _, d := range []*device{a, desk} {
+		d.awaitFriends(b.userID)
+	}
+	b.awaitFriends(a.userID)
+
+	if err := a.mgr.Relation().DeleteFriend(a.call(), b.userID); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []*device{a, desk} {
+		d.await("the end", holds("OnFriendDeleted", b.userID))
+		d.awaitFriends()
+		d.in(t).awaitRelations(a)
+	}
+	// The other side keeps its entry, and does not learn of it: a message from A
+	// comes after whatever B was told.
+	b.received(a.text(b.userID, "bye"))
+	b.never("OnFriendDeleted")
+	b.awaitFriends(a.userID)
+	if err := a.mgr.Relation().DeleteFriend(a.call(), b.userID); err != nil {
+		t.Errorf("again: %v", err)
+	}
+
+	t.Run("and friends again", func(t *testing.T) {
+		a, b := a.in(t), b.in(t)
+		a.addFriend(b, "sorry")
+		b.await("the request", named("OnFriendApplicationAdded"))
+		b.accept(a)
+		a.awaitFriends(b.userID)
+		install(t, shared, a.userID, android).login().awaitRelations(a)
+	})
+}
+
+func TestUpdateFriends(t *testing.T) {
+	a, b, _ := pair(t, shared)
+	c := install(t, shared, users(t, shared, "carol")[0], ios).login()
+	importFriends(t, a, b.userID, c.userID)
+	desk := install(t, shared, a.userID, windows).login()
+	for _, d := range []*device{a, desk} {
+		d.awaitFriends(b.userID, c.userID)
+	}
+
+	a.update(&relation.UpdateFriendsReq{FriendUserIDs: []string{b.userID}, Remark: wrapperspb.String("Bobby")})
+	for _, d := range []*device{a, desk} {
+		d.await("the remark", holds("OnFriendInfoChanged", b.userID, `"remark":"Bobby"`))
+	}
+	a.update(&relation.UpdateFriendsReq{FriendUserIDs: []string{c.userID}, IsPinned: wrapperspb.Bool(true)})
+	for _, d := range []*device{a, desk} {
+		d.await("the pin", holds("OnFriendInfoChanged", c.userID, `"isPinned":true`))
+		d.awaitFriends(c.userID, b.userID)
+	}
+	a.update(&relation.UpdateFriendsReq{FriendUserIDs: []string{b.userID, c.userID}, Ex: wrapperspb.String("both")})
+	for _, d := range []*device{a, desk} {
+		for _, other := range []*device{b, c} {
+			d.await("ex", holds("OnFriendInfoChanged", other.userID, `"ex":"both"`))
+		}
+		d.awaitFriend(b.userID, "the remark kept", func(f *model_struct.LocalFriend) bool { return f.Remark == "Bobby" && !f.IsPinned && f.Ex == "both" })
+		d.awaitFriend(c.userID, "the pin kept", func(f *model_struct.LocalFriend) bool { return f.Remark == "" && f.IsPinned && f.Ex == "both" })
+	}
+	a.update(&relation.UpdateFriendsReq{FriendUserIDs: []string{c.userID}, IsPinned: wrapperspb.Bool(false)})
+	for _, d := range []*device{a, desk} {
+		d.awaitFriends(b.userID, c.userID)
+	}
+	desk.awaitRelations(a)
+	install(t, shared, a.userID, android).login().awaitRelations(a)
+	// What one does to one's own list, the others do not learn.
+	b.received(a.text(b.userID, "hello"))
+	b.never("OnFriendInfoChanged")
+}
+
+// TestSetFriendRemark: the older route, which no function of this client calls,
+// reaches the client's devices too.
+func TestSetFriendRemark(t *testing.T) {
+	a, b, _ := pair(t, shared)
+	importFriends(t, a, b.userID)
+	a.awaitFriends(b.userID)
+	if err := shared.Post("/friend/set_friend_remark", a.token, map[string]any{"ownerUserID": a.userID, "friendUserID": b.userID, "remark": "Bobby"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	a.await("the remark", holds("OnFriendInfoChanged", b.userID, `"remark":"Bobby"`))
+	b.received(a.text(b.userID, "hello"))
+	b.never("OnFriendInfoChanged")
+	install(t, shared, a.userID, android).login().awaitRelations(a)
+}
+
+func TestBlackList(t *testing.T) {
+	a, b, _ := pair(t, shared)
+	importFriends(t, a, b.userID)
+	desk := install(t, shared, a.userID, windows).login()
+	for _, d := range []*device{a, desk} {
+		d.awaitFriends(b.userID)
+	}
+
+	if err := a.mgr.Relation().AddBlack(a.call(), b.userID, "why"); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []*device{a, desk} {
+		d.await("the block", holds("OnBlackAdded", b.userID, "why"))
+		d.eventually("the block in the list", func() error {
+			got, err := d.mgr.Relation().GetBlackList(d.ctx())
+			if err == nil && (len(got) != 1 || got[0].BlockUserID != b.userID || got[0].Ex != "why" || got[0].Nickname != harness.Nickname(b.userID)) {
+				err = fmt.Errorf("%v", asJSON(got))
+			}
+			return err
+		})
+		d.awaitFriends(b.userID) // still a friend
+		if list, err := d.mgr.Relation().GetFriendList(d.ctx(), true); err != nil || len(list) != 0 {
+			t.Errorf("without the blocked: %v, %v", asJSON(list), err)
+		}
+		if list, err := d.mgr.Relation().GetFriendListPage(d.call(), 0, 10, true); err != nil || len(list) != 0 {
+			t.Errorf("page without the blocked: %v, %v", asJSON(list), err)
+		}
+		if got, err := d.mgr.Relation().CheckFriend(d.ctx(), []string{b.userID}); err != nil || len(got) != 1 || got[0].Result != 0 {
+			t.Errorf("checks %+v, %v", got, err)
+		}
+	}
+	if _, err := b.trySend(a.userID, b.newText("hello?"), false); err == nil {
+		t.Error("a blocked user's message was taken")
+	}
+	b.received(a.text(b.userID, "I may write"))
+	b.never("OnBlackAdded")
+	install(t, shared, a.userID, android).login().awaitRelations(a)
+
+	if err := a.mgr.Relation().RemoveBlack(a.call(), b.userID); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []*device{a, desk} {
+		d.await("the end of the block", holds("OnBlackDeleted", b.userID))
+		d.awaitRelations(a)
+	}
+	a.received(b.text(a.userID, "hello"))
+	b.never("OnBlackDeleted")
+	if list, err := a.mgr.Relation().GetFriendList(a.ctx(), true); err != nil || len(list) != 1 {
+		t.Errorf("without the blocked: %v, %v", asJSON(list), err)
+	}
+}
+
+func TestSearchFriends(t *testing.T) {
+	a, b, _ := pair(t, shared)
+	c := install(t, shared, users(t, shared, "carol")[0], ios).login()
+	importFriends(t, a, b.userID, c.userID)
+	a.awaitFriends(b.userID, c.userID)
+	a.update(&relation.UpdateFriendsReq{FriendUserIDs: []string{b.userID}, Remark: wrapperspb.String("my plumber")})
+	a.awaitFriend(b.userID, "the remark", func(f *model_struct.LocalFriend) bool { return f.Remark == "my plumber" })
+	if err := a.mgr.Relation().AddBlack(a.call(), c.userID, ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []struct {
+		keyword string
+		by      sdk_params_callback.SearchFriendsParam
+		want    *device
+		is      int
+	}{
+		{"plumber", sdk_params_callback.SearchFriendsParam{IsSearchRemark: true}, b, constant.FriendRelationship},
+		{b.userID[:6], sdk_params_callback.SearchFriendsParam{IsSearchUserID: true}, b, constant.FriendRelationship},
+		{harness.Nickname(c.userID), sdk_params_callback.SearchFriendsParam{IsSearchNickname: true}, c, constant.BlackRelationship},
+	} {
+		s.by.KeywordList = []string{s.keyword}
+		got, err := a.mgr.Relation().SearchFriends(a.ctx(), &s.by)
+		if err != nil || len(got) != 1 || got[0].FriendUserID != s.want.userID || got[0].Relationship != s.is {
+			t.Errorf("%q: %v, %v", s.keyword, asJSON(got), err)
+		}
+	}
+	some, err := a.mgr.Relation().GetSpecifiedFriendsInfo(a.call(), []string{b.userID, c.userID}, true)
+	if err != nil || len(some) != 1 || some[0].FriendUserID != b.userID || some[0].Remark != "my plumber" {
+		t.Errorf("specified: %v, %v", asJSON(some), err)
+	}
+}
+
+// TestFriendsProfile: a friend's new name and picture reach the friend list and
+// the conversation list.
+func TestFriendsProfile(t *testing.T) {
+	a, b, conversationID := pair(t, shared)
+	importFriends(t, a, b.userID)
+	a.awaitFriends(b.userID)
+	a.eventually("the conversation", func() error { _, err := a.conversation(conversationID); return err })
+	away := install(t, shared, a.userID, windows).login()
+	away.awaitFriends(b.userID)
+	away.logout()
+
+	if err := b.mgr.User().SetSelfInfo(b.call(), &sdkws.UserInfoWithEx{Nickname: wrapperspb.String("Robert"), FaceURL: wrapperspb.String("http://faces.test/new.png")}); err != nil {
+		t.Fatal(err)
+	}
+	a.await("the new name", holds("OnFriendInfoChanged", b.userID, "Robert", "http://faces.test/new.png"))
+	a.eventually("the conversation's title", func() error {
+		c, err := a.conversation(conversationID)
+		if err == nil && (c.ShowName != "Robert" || c.FaceURL != "http://faces.test/new.png") {
+			err = fmt.Errorf("shows %s %s", c.ShowName, c.FaceURL)
+		}
+		return err
+	})
+	away.login().awaitRelations(a)
+	away.await("the new name", holds("OnFriendInfoChanged", b.userID, "Robert"))
+	install(t, shared, a.userID, android).login().awaitRelations(a)
+}
+
+// TestRelationsAfterAbsence: a device that was away while everything happened,
+// and one installed afterwards, end where the one that stayed is.
+func TestRelationsAfterAbsence(t *testing.T) {
+	a, b, _ := pair(t, shared)
+	ids := users(t, shared, "carol", "dave", "erin")
+	c, d, e := install(t, shared, ids[0], ios).login(), install(t, shared, ids[1], ios).login(), install(t, shared, ids[2], ios).login()
+	importFriends(t, a, b.userID, c.userID)
+	away := install(t, shared, a.userID, windows).login()
+	awayB := install(t, shared, b.userID, windows).login()
+	away.awaitFriends(b.userID, c.userID)
+	awayB.awaitFriends(a.userID)
+	away.logout()
+	awayB.logout()
+
+	d.addFriend(a, "agreed to")
+	a.await("the request of d", holds("OnFriendApplicationAdded", d.userID))
+	a.accept(d)
+	e.addFriend(a, "refused")
+	a.await("the request of e", holds("OnFriendApplicationAdded", e.userID))
+	a.refuse(e)
+	a.addFriend(e, "pending")
+	a.update(&relation.UpdateFriendsReq{FriendUserIDs: []string{d.userID}, IsPinned: wrapperspb.Bool(true)})
+	a.update(&relation.UpdateFriendsReq{FriendUserIDs: []string{c.userID}, Remark: wrapperspb.String("Caro"), Ex: wrapperspb.String("ex")})
+	if err := a.mgr.Relation().DeleteFriend(a.call(), b.userID); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.mgr.Relation().AddBlack(a.call(), e.userID, ""); err != nil {
+		t.Fatal(err)
+	}
+	a.awaitFriends(d.userID, c.userID)
+	e.await("the request of a", holds("OnFriendApplicationAdded", "pending"))
+
+	away.login().awaitRelations(a)
+	away.await("the friend that went", holds("OnFriendDeleted", b.userID))
+	away.await("the friend that came", holds("OnFriendAdded", d.userID))
+	away.await("the friend that changed", holds("OnFriendInfoChanged", c.userID, "Caro"))
+	awayB.login().awaitRelations(b)
+	for _, live := range []*device{a, b, c, d, e} {
+		install(t, shared, live.userID, android).login().awaitRelations(live)
+	}
+}
+
+// TestImportFriends: both see an administrator's import at once.
+func TestImportFriends(t *testing.T) {
+	a, b, conversationID := pair(t, shared)
+	importFriends(t, a, b.userID)
+	a.await("the friend", holds("OnFriendAdded", b.userID))
+	b.await("the friend", holds("OnFriendAdded", a.userID))
+	for _, d := range []*device{a, b} {
+		d.eventually("the conversation", func() error { _, err := d.conversation(conversationID); return err })
+		install(t, shared, d.userID, android).login().awaitRelations(d)
+	}
+}
