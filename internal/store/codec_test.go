@@ -12,6 +12,9 @@ import (
 func fillFields(t *testing.T, v reflect.Value) {
 	t.Helper()
 	for i, f := range v.Fields() {
+		if i.Name == "RevokedQuote" {
+			continue // filled on pulls, not stored
+		}
 		switch f.Kind() {
 		case reflect.String:
 			f.SetString("text of " + i.Name)
