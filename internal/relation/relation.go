@@ -123,8 +123,8 @@ func (s *Service) change(ctx context.Context, ownerID string, f func(*store.Tx) 
 // was not in it is no error.
 func (s *Service) Delete(ctx context.Context, ownerID, friendID string) error {
 	return s.change(ctx, ownerID, func(tx *store.Tx) (im.Notice, error) {
-		was, err := tx.DeleteFriend(ownerID, friendID)
-		if err == nil && !was {
+		err := tx.DeleteFriend(ownerID, friendID)
+		if errors.Is(err, store.ErrNotListed) {
 			err = errNothing
 		}
 		return im.FriendDeleted{OwnerID: ownerID, FriendID: friendID}, err
@@ -254,8 +254,8 @@ func (s *Service) Block(ctx context.Context, ownerID, blockedID, ex string) erro
 // Unblock takes a block back; without one it does nothing.
 func (s *Service) Unblock(ctx context.Context, ownerID, blockedID string) error {
 	return s.change(ctx, ownerID, func(tx *store.Tx) (im.Notice, error) {
-		was, err := tx.DeleteBlock(ownerID, blockedID)
-		if err == nil && !was {
+		err := tx.DeleteBlock(ownerID, blockedID)
+		if errors.Is(err, store.ErrNotListed) {
 			err = errNothing
 		}
 		return im.UserUnblocked{OwnerID: ownerID, BlockedID: blockedID}, err

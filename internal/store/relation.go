@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -33,35 +34,40 @@ func (tx *Tx) InsertBlock(ownerID, blockedID, ex, operatorID string, at im.Milli
 	return tx.restored(im.VersionBlocks, ownerID, blockedID)
 }
 
-// DeleteBlock lets blocked write to owner again and reports whether he could
-// not before.
-func (tx *Tx) DeleteBlock(ownerID, blockedID string) (bool, error) {
+// ErrNotListed: what was to be removed from a list is not in it.
+var ErrNotListed = errors.New("store: not in the list")
+
+// DeleteBlock lets blocked write to owner again; ErrNotListed if he could.
+func (tx *Tx) DeleteBlock(ownerID, blockedID string) error {
 	tx.touch(ownerID)
 	return tx.deleteListed(im.VersionBlocks, `DELETE FROM block WHERE owner_id = $1 AND blocked_id = $2`, ownerID, blockedID)
 }
 
 // DeleteFriend removes a friend from an owner's list, not the owner from the
-// friend's, and reports whether he was in it.
-func (tx *Tx) DeleteFriend(ownerID, friendID string) (bool, error) {
+// friend's; ErrNotListed if he was not in it.
+func (tx *Tx) DeleteFriend(ownerID, friendID string) error {
 	tx.touch(ownerID)
 	return tx.deleteListed(im.VersionFriends, `DELETE FROM friend WHERE owner_id = $1 AND friend_id = $2`, ownerID, friendID)
 }
 
 // deleteListed removes an element from a list with a statement; without such
 // an element nothing is counted.
-func (tx *Tx) deleteListed(kind im.VersionKind, statement, ownerID, elementID string) (bool, error) {
-	v, err := tx.nextVersion(kind, ownerID)
+func (tx *Tx) deleteListed(kind im.VersionKind, statement, ownerID, elementID string) error {
+	v, err := tx.nextVersion(kind, ownerID) // first: it locks the list
 	if err != nil {
-		return false, err
+		return err
 	}
 	n, err := tx.exec(statement, ownerID, elementID)
 	if err != nil {
-		return false, fmt.Errorf("delete %s from list %d of %s: %w", elementID, kind, ownerID, err)
+		return fmt.Errorf("delete %s from list %d of %s: %w", elementID, kind, ownerID, err)
 	}
 	if n == 0 {
-		return false, tx.takeBackVersion(kind, ownerID)
+		if err := tx.takeBackVersion(kind, ownerID); err != nil {
+			return err
+		}
+		return ErrNotListed
 	}
-	return true, tx.removed(kind, ownerID, elementID, v.Version)
+	return tx.removed(kind, ownerID, elementID, v.Version)
 }
 
 // UpdateFriends changes entries of an owner's list as one operation and
