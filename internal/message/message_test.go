@@ -295,6 +295,21 @@ func TestHooks(t *testing.T) {
 				t.Error("a refused message was delivered")
 			}
 		})
+		t.Run("receivers are those after the call", func(t *testing.T) {
+			k.group(im.Group{GroupID: "hooked", Type: im.WorkingGroup})
+			k.hooks.before = func(*im.Message) error {
+				k.write(func(tx *store.Tx) error {
+					_, err := tx.InsertMembers("hooked", []im.Member{{UserID: "quiet", Role: im.RoleMember}})
+					return err
+				})
+				return nil
+			}
+			k.send(inGroup("a", "hooked"))
+			k.hooks.before = nil
+			if last := k.delivered[len(k.delivered)-1]; !slices.Contains(last.recipients, "quiet") {
+				t.Errorf("who joined during the call is not among %v", last.recipients)
+			}
+		})
 		t.Run("a message sent elsewhere by the handler passes the rules there", func(t *testing.T) {
 			k.hooks.modify = func(m *im.Message) []string { m.RecvID = "c"; return []string{"recvID"} }
 			if _, err := k.Send(as(t, "a"), single("a", "b", "x")); !errors.Is(err, im.ErrBlocked) {
