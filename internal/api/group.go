@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"errors"
+	"slices"
 
 	"github.com/openimsdk/protocol/group"
 
@@ -16,8 +18,14 @@ func member[Req any](s *server, groupID func(*Req) string) rule[Req] {
 	return func(ctx context.Context, req *Req) error { return s.Groups.MayView(ctx, groupID(req)) }
 }
 
+// manager lets the owner and administrators of the group that the request is
+// about call, and the system's administrators.
+func manager[Req any](s *server, groupID func(*Req) string) rule[Req] {
+	return func(ctx context.Context, req *Req) error { return s.Groups.MayManage(ctx, groupID(req)) }
+}
+
 func (s *server) createGroup(ctx context.Context, req *group.CreateGroupReq) (*group.CreateGroupResp, error) {
-	f := groups.Founding{Group: wire.ToGroup(req.GroupInfo), AdminIDs: req.AdminUserIDs, MemberIDs: req.MemberUserIDs}
+	f := groups.Founding{Group: wire.ToGroup(req.GroupInfo), AdminIDs: req.AdminUserIDs, MemberIDs: req.MemberUserIDs, Chat: req.SendMessage}
 	f.Group.OwnerID = req.OwnerUserID
 	g, err := s.Groups.Create(ctx, f)
 	if err != nil {
@@ -32,6 +40,68 @@ func (s *server) groupsInfo(ctx context.Context, req *group.GetGroupsInfoReq) (*
 		return nil, err
 	}
 	return &group.GetGroupsInfoResp{GroupInfos: wire.All(found, wire.FromGroup)}, nil
+}
+
+func (s *server) findGroups(ctx context.Context, req *group.GetGroupsReq) (*group.GetGroupsResp, error) {
+	offset, limit, err := paging(req.Pagination)
+	if err != nil {
+		return nil, err
+	}
+	var total int64
+	var found []im.Group
+	if req.GroupID != "" {
+		found, err = s.Groups.Groups(ctx, []string{req.GroupID})
+		total = int64(len(found))
+	} else {
+		total, found, err = s.Groups.Find(ctx, req.GroupName, offset, limit)
+	}
+	if err != nil {
+		return nil, err
+	}
+	resp := &group.GetGroupsResp{Total: uint32(total)}
+	for _, g := range found {
+		owner, err := s.Groups.Some(ctx, g.GroupID, []string{g.OwnerID})
+		if err != nil {
+			return nil, err
+		}
+		cms := &group.CMSGroup{GroupInfo: wire.FromGroup(g), GroupOwnerUserID: g.OwnerID}
+		if len(owner) > 0 {
+			cms.GroupOwnerUserName = owner[0].Nickname
+		}
+		resp.Groups = append(resp.Groups, cms)
+	}
+	return resp, nil
+}
+
+// eachMember lets those call who may look into each of the groups.
+func (s *server) eachMember(ctx context.Context, req *group.GetGroupAbstractInfoReq) error {
+	for _, id := range req.GroupIDs {
+		err := s.Groups.MayView(ctx, id)
+		if errors.Is(err, im.ErrNotFound) {
+			err = im.ErrGroupNotFound.With("%s", id)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *server) groupAbstracts(ctx context.Context, req *group.GetGroupAbstractInfoReq) (*group.GetGroupAbstractInfoResp, error) {
+	if len(slices.Compact(slices.Sorted(slices.Values(req.GroupIDs)))) != len(req.GroupIDs) {
+		return nil, im.ErrArgs.With("groupIDs duplicate")
+	}
+	resp := &group.GetGroupAbstractInfoResp{}
+	for _, id := range req.GroupIDs {
+		members, err := s.Groups.All(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		resp.GroupAbstractInfos = append(resp.GroupAbstractInfos, &group.GroupAbstractInfo{
+			GroupID: id, GroupMemberNumber: uint32(len(members)), GroupMemberListHash: wire.MemberHash(members),
+		})
+	}
+	return resp, nil
 }
 
 func (s *server) joinedGroups(ctx context.Context, req *group.GetJoinedGroupListReq) (*group.GetJoinedGroupListResp, error) {
@@ -51,7 +121,7 @@ func (s *server) groupMembers(ctx context.Context, req *group.GetGroupMemberList
 	if err != nil {
 		return nil, err
 	}
-	total, members, err := s.Groups.Members(ctx, req.GroupID, offset, limit)
+	total, members, err := s.Groups.Members(ctx, req.GroupID, req.Keyword, offset, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -144,18 +214,4 @@ func fromMemberChanges(c groups.MemberChanges) *group.GetIncrementalGroupMemberR
 		resp.Group = wire.FromGroup(*c.Group)
 	}
 	return resp
-}
-
-// There are no join requests yet, so these lists are empty and these counts 0.
-
-func (s *server) receivedGroupRequests(context.Context, *group.GetGroupApplicationListReq) (*group.GetGroupApplicationListResp, error) {
-	return &group.GetGroupApplicationListResp{}, nil
-}
-
-func (s *server) sentGroupRequests(context.Context, *group.GetUserReqApplicationListReq) (*group.GetUserReqApplicationListResp, error) {
-	return &group.GetUserReqApplicationListResp{}, nil
-}
-
-func (s *server) pendingGroupRequests(context.Context, *group.GetGroupApplicationUnhandledCountReq) (*group.GetGroupApplicationUnhandledCountResp, error) {
-	return &group.GetGroupApplicationUnhandledCountResp{}, nil
 }

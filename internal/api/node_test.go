@@ -136,7 +136,7 @@ func start(t *testing.T, open storetest.Open, userIDs ...string) *node {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(api.New(api.Options{
-		Auth: n.auth, Users: users, Relations: relation.New(s, n.messages, log), Groups: group.New(s),
+		Auth: n.auth, Users: users, Relations: relation.New(s, n.messages, log), Groups: group.New(s, n.messages, group.Options{Logger: log}),
 		Conversations: conversation.New(s, n.messages, log), Messages: n.messages,
 		Online: n.online, Kick: n.online.kick, MaxBody: maxBody, Logger: log,
 	}))

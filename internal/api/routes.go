@@ -79,9 +79,27 @@ func (s *server) routes() http.Handler {
 	post("/group/get_incremental_group_members_batch", call(s, anyone, s.groupMemberChangesBatch)) // looks only into the caller's groups
 	post("/group/get_full_group_member_user_ids", call(s, member(s, (*group.GetFullGroupMemberUserIDsReq).GetGroupID), s.fullGroupMemberIDs))
 	post("/group/get_full_join_group_ids", call(s, self((*group.GetFullJoinGroupIDsReq).GetUserID), s.fullJoinedGroupIDs))
-	post("/group/get_recv_group_applicationList", call(s, self((*group.GetGroupApplicationListReq).GetFromUserID), s.receivedGroupRequests))
+	post("/group/get_recv_group_applicationList", call(s, s.mayAnswer, s.receivedGroupRequests))
 	post("/group/get_user_req_group_applicationList", call(s, self((*group.GetUserReqApplicationListReq).GetUserID), s.sentGroupRequests))
 	post("/group/get_group_application_unhandled_count", call(s, self((*group.GetGroupApplicationUnhandledCountReq).GetUserID), s.pendingGroupRequests))
+	post("/group/get_group_users_req_application_list", call(s, manager(s, (*group.GetGroupUsersReqApplicationListReq).GetGroupID), s.usersGroupRequests))
+	post("/group/get_specified_user_group_request_info", call(s, s.ownRequest, s.oneGroupRequest))
+	post("/group/get_groups", call(s, admin, s.findGroups))
+	post("/group/get_group_abstract_info", call(s, s.eachMember, s.groupAbstracts))
+	post("/group/join_group", call(s, applicant, s.joinGroup))
+	post("/group/invite_user_to_group", call(s, anyone, s.inviteToGroup)) // members
+	post("/group/group_application_response", call(s, manager(s, (*group.GroupApplicationResponseReq).GetGroupID), s.answerGroupRequest))
+	post("/group/quit_group", call(s, mayQuit, s.quitGroup))
+	post("/group/kick_group", call(s, anyone, s.kickFromGroup))                   // whose role is above the others'
+	post("/group/dismiss_group", call(s, anyone, s.dismissGroup))                 // the owner
+	post("/group/transfer_group", call(s, anyone, s.transferGroup))               // the owner
+	post("/group/mute_group_member", call(s, anyone, s.muteGroupMember))          // whose role is above the other's
+	post("/group/cancel_mute_group_member", call(s, anyone, s.unmuteGroupMember)) // the same
+	post("/group/set_group_member_info", call(s, anyone, s.setGroupMembers))      // the same, or the member himself
+	post("/group/mute_group", call(s, manager(s, (*group.MuteGroupReq).GetGroupID), s.muteGroup))
+	post("/group/cancel_mute_group", call(s, manager(s, (*group.CancelMuteGroupReq).GetGroupID), s.unmuteGroup))
+	post("/group/set_group_info", call(s, manager(s, func(r *group.SetGroupInfoReq) string { return r.GroupInfoForSet.GroupID }), s.setGroupInfo))
+	post("/group/set_group_info_ex", call(s, manager(s, (*group.SetGroupInfoExReq).GetGroupID), s.setGroupInfoEx))
 
 	post("/msg/send_msg", callBound(s, admin, s.sendMsg))
 	post("/msg/batch_send_msg", callBound(s, admin, s.batchSend))

@@ -32,11 +32,15 @@ func services(ctx context.Context, s *server, messages *message.Service, o onlin
 	if err := users.FinishSpreads(ctx); err != nil {
 		return api.Options{}, err
 	}
+	groups := group.New(s.store, messages, group.Options{HideHistory: !c.Group.EnableHistoryForNewMembers, Logger: s.log})
+	if err := groups.FinishDismissals(ctx); err != nil {
+		return api.Options{}, err
+	}
 	return api.Options{
 		Auth:          s.auth,
 		Users:         users,
 		Relations:     relation.New(s.store, messages, s.log),
-		Groups:        group.New(s.store),
+		Groups:        groups,
 		Conversations: conversation.New(s.store, messages, s.log),
 		Messages:      messages,
 		Online:        o,

@@ -1,9 +1,11 @@
 // Package group keeps groups and their members.
 //
-// Who may call is decided by the edges; the package decides what members may
-// see. A group is made in one transaction with its members, the versions of
-// all lists it appears in, and each member's conversation row, so that no
-// member can miss it.
+// Every change is one transaction: the members' rows, the versions of all lists
+// they appear in, their rows of the group's chat, and what the chat shows of it.
+// The notice of a change carries the version that this very change made, and
+// describes nothing else: clients apply it without asking. A change of more than
+// some hundred members is several such changes. Who may make a change is decided
+// again inside the transaction.
 package group
 
 import (
@@ -11,13 +13,15 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
-	"fmt"
+	"hash/maphash"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/message"
 	"github.com/parley-im/parley/internal/store"
 )
 
@@ -28,22 +32,36 @@ const MaxBatch = 1000
 // before it stops; clients ask again for the rest.
 const batchElements = 500
 
-// joinedByInvitation is the join source of a group's first members.
-const joinedByInvitation int32 = 2
+// Options configures a Service.
+type Options struct {
+	// HideHistory keeps what was written before from new members.
+	HideHistory bool
+	Logger      *slog.Logger
+}
 
 // Service keeps groups. It is safe for concurrent use.
 type Service struct {
-	store *store.Store
+	store    *store.Store
+	messages *message.Service
+	options  Options
+	log      *slog.Logger
+	queue    queue
 }
 
-// New returns a service on the store.
-func New(s *store.Store) *Service { return &Service{store: s} }
+// New returns a service that announces changes through messages.
+func New(s *store.Store, m *message.Service, o Options) *Service {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Service{store: s, messages: m, options: o, log: o.Logger, queue: queue{seed: maphash.MakeSeed()}}
+}
 
 // Founding is a group to be made.
 type Founding struct {
 	Group     im.Group // GroupID "" asks for a new one
 	AdminIDs  []string
 	MemberIDs []string
+	Chat      *bool // overrides whether the chat shows it
 }
 
 // Create makes a group with all its members.
@@ -56,17 +74,17 @@ func (s *Service) Create(ctx context.Context, f Founding) (im.Group, error) {
 	g.Status = im.GroupOK
 	g.MemberCount = uint32(len(everyone))
 	g.CreatedAt = s.store.Now()
-	if g.GroupID != "" {
-		err := s.found(ctx, g, everyone, len(f.AdminIDs))
-		if errors.Is(err, store.ErrDuplicateKey) {
-			err = im.ErrGroupExists.With("group id existed %s", g.GroupID)
-		}
-		return g, err
-	}
+	chosen := g.GroupID != ""
 	var err error
 	for range newIDAttempts {
-		g.GroupID = newGroupID()
-		if err = s.found(ctx, g, everyone, len(f.AdminIDs)); !errors.Is(err, store.ErrDuplicateKey) {
+		if !chosen {
+			g.GroupID = newGroupID()
+		}
+		err = s.found(ctx, g, everyone, len(f.AdminIDs), f.Chat)
+		if errors.Is(err, store.ErrDuplicateKey) { // by somebody at the same time
+			err = im.ErrGroupExists.With("group id existed %s", g.GroupID)
+		}
+		if chosen || !errors.Is(err, im.ErrGroupExists) {
 			break
 		}
 	}
@@ -109,8 +127,14 @@ func (s *Service) checkFounding(ctx context.Context, g im.Group, everyone []stri
 	})
 }
 
-// found stores a group; everyone is the owner, then the admins, then the rest.
-func (s *Service) found(ctx context.Context, g im.Group, everyone []string, admins int) error {
+// maxNamed is how many members the notice of a new group lists. Clients fetch
+// the others.
+const maxNamed = 500
+
+// found stores a group and tells its members; everyone is the owner, then the
+// admins, then the rest.
+func (s *Service) found(ctx context.Context, g im.Group, everyone []string, admins int, chat *bool) error {
+	defer s.queue.enter(g.GroupID)()
 	inviter := im.CallerOf(ctx).UserID
 	members := make([]im.Member, len(everyone))
 	for i, userID := range everyone {
@@ -123,30 +147,62 @@ func (s *Service) found(ctx context.Context, g im.Group, everyone []string, admi
 		}
 		members[i] = im.Member{
 			GroupID: g.GroupID, UserID: userID, Role: role, JoinedAt: g.CreatedAt,
-			JoinSource: joinedByInvitation, InviterID: inviter, OperatorID: inviter,
+			JoinSource: im.JoinedByInvitation, InviterID: inviter, OperatorID: inviter,
 		}
 	}
-	byID := slices.Sorted(slices.Values(everyone)) // rows are locked in user order
-	err := s.store.Write(ctx, func(tx *store.Tx) error {
-		if err := tx.InsertGroup(g); err != nil {
-			return err
-		}
-		if _, err := tx.InsertMembers(g.GroupID, members); err != nil {
-			return err
-		}
-		for _, userID := range byID {
-			if _, err := tx.InsertConversation(im.Conversation{
-				OwnerID: userID, ConversationID: im.GroupConversation(g.GroupID), Type: im.GroupChat, GroupID: g.GroupID,
-			}); err != nil {
-				return err
+	var created im.GroupCreated
+	err := s.tell(ctx, g.GroupID, message.Notification{
+		Also: everyone, Chat: chat,
+		Change: func(tx *store.Tx) (im.Notice, error) {
+			_, taken, err := tx.Group(g.GroupID)
+			if err != nil {
+				return nil, err
 			}
-		}
-		return nil
+			if taken {
+				return nil, im.ErrGroupExists.With("group id existed %s", g.GroupID)
+			}
+			created, err = insert(ctx, tx, g, members)
+			return created, err
+		},
+		Placed: func(tx *store.Tx, _, _ im.Seq) error {
+			for _, userID := range slices.Sorted(slices.Values(everyone)) { // rows are locked in user order
+				if _, err := tx.InsertConversation(im.Conversation{
+					OwnerID: userID, ConversationID: im.GroupConversation(g.GroupID), Type: im.GroupChat, GroupID: g.GroupID,
+				}); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
 	})
-	if err != nil {
-		return fmt.Errorf("create group: %w", err)
+	if err != nil || g.Notification == "" {
+		return err
 	}
-	return nil
+	shown := true
+	n := message.Notification{Chat: &shown, Notice: im.GroupChanged{GroupAct: created.GroupAct, Facet: im.GroupAnnouncement}}
+	if err := s.sign(ctx, &n); err != nil {
+		return err
+	}
+	return s.tell(ctx, g.GroupID, n)
+}
+
+func insert(ctx context.Context, tx *store.Tx, g im.Group, members []im.Member) (n im.GroupCreated, err error) {
+	if err := tx.InsertGroup(g); err != nil {
+		return n, err
+	}
+	v, err := tx.InsertMembers(g.GroupID, members)
+	if err != nil {
+		return n, err
+	}
+	op, err := operator(tx, im.CallerOf(ctx), g.GroupID)
+	if err != nil {
+		return n, err
+	}
+	named, err := tx.MemberPage(g.GroupID, 0, maxNamed)
+	if err != nil {
+		return n, err
+	}
+	return im.GroupCreated{GroupAct: im.GroupAct{Group: g, Operator: op, At: g.CreatedAt, Version: v}, Owner: named[0], Members: named}, nil
 }
 
 // newGroupID is a random number of up to ten digits, the form OpenIM gives.
@@ -166,6 +222,16 @@ func (s *Service) Groups(ctx context.Context, groupIDs []string) (groups []im.Gr
 		return err
 	})
 	return groups, err
+}
+
+// Find returns a page of the groups that are not dismissed and whose name holds
+// a text, the newest first, and their number.
+func (s *Service) Find(ctx context.Context, namePart string, offset, limit int) (total int64, page []im.Group, err error) {
+	err = s.store.Read(ctx, func(tx *store.Tx) (err error) {
+		total, page, err = tx.FindGroups(namePart, offset, limit)
+		return err
+	})
+	return total, page, err
 }
 
 // Joined returns a page of a user's groups, by name, and their number.

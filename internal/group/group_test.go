@@ -2,6 +2,7 @@ package group_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/parley-im/parley/internal/group"
 	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/message"
 	"github.com/parley-im/parley/internal/store"
 	"github.com/parley-im/parley/internal/store/storetest"
 )
@@ -32,6 +34,74 @@ func withUsers(t *testing.T, open storetest.Open, userIDs ...string) *store.Stor
 	return s
 }
 
+// listener takes the place of connections and of the wire.
+type listener struct {
+	mu   sync.Mutex
+	told []told
+}
+
+// told is a notice as it was brought to somebody.
+type told struct {
+	notice im.Notice
+	chat   bool // as a stored message
+	seq    im.Seq
+	to     []string
+}
+
+// RenderNotice implements message.Renderer: the content tells the notice's
+// place in the list of all.
+func (l *listener) RenderNotice(n im.Notice) (im.ContentType, []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.told = append(l.told, told{notice: n})
+	return im.ContentType(1500), fmt.Append(nil, len(l.told)-1)
+}
+
+// Deliver implements message.Deliverer.
+func (l *listener) Deliver(m *im.Message, recipients []string, _ string) {
+	var content struct {
+		Detail int `json:"detail,string"`
+	}
+	if err := json.Unmarshal(m.Content, &content); err != nil {
+		panic(err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := &l.told[content.Detail]
+	t.to = slices.Sorted(slices.Values(recipients))
+	if m.Seq > 0 {
+		t.chat, t.seq = true, m.Seq
+	}
+}
+
+// take returns what was told since the last call and reached somebody.
+func (l *listener) take() []told {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []told
+	for i, t := range l.told {
+		if t.to != nil {
+			out = append(out, t)
+			l.told[i].to = nil
+		}
+	}
+	return out
+}
+
+// service returns groups on a store; every notice is shown in the chat.
+func service(s *store.Store) (*group.Service, *listener) {
+	return serviceWith(s, group.Options{})
+}
+
+func serviceWith(s *store.Store, o group.Options) (*group.Service, *listener) {
+	l := &listener{}
+	messages := message.New(s, nil, l, l, message.Options{
+		IsAdmin: func(userID string) bool { return userID == "root" },
+		Style:   func(im.ContentType) message.NoticeStyle { return message.NoticeStyle{Chat: true} },
+	})
+	return group.New(s, messages, o), l
+}
+
 func founding(owner string, members ...string) group.Founding {
 	return group.Founding{Group: im.Group{OwnerID: owner, Type: im.WorkingGroup}, MemberIDs: members}
 }
@@ -45,7 +115,7 @@ func TestCreateAtOnce(t *testing.T) {
 			userIDs = append(userIDs, fmt.Sprintf("u%02d", i))
 		}
 		s := withUsers(t, open, userIDs...)
-		groups := group.New(s)
+		groups, _ := service(s)
 		ctx := im.WithCaller(context.Background(), im.Caller{UserID: userIDs[0]})
 		const created = 8
 		var wg sync.WaitGroup
@@ -78,7 +148,7 @@ func TestCreateAtOnce(t *testing.T) {
 
 func TestCreateRefused(t *testing.T) {
 	s := withUsers(t, storetest.SQLite(t), "alice", "bob")
-	groups := group.New(s)
+	groups, _ := service(s)
 	as := func(c im.Caller) context.Context { return im.WithCaller(t.Context(), c) }
 	alice := as(im.Caller{UserID: "alice"})
 	many := make([]string, group.MaxBatch+1)
@@ -127,7 +197,7 @@ func TestCreateRefused(t *testing.T) {
 
 func TestMayView(t *testing.T) {
 	s := withUsers(t, storetest.SQLite(t), "alice", "bob")
-	groups := group.New(s)
+	groups, _ := service(s)
 	f := founding("alice")
 	f.Group.GroupID = "g"
 	if _, err := groups.Create(im.WithCaller(t.Context(), im.Caller{UserID: "alice"}), f); err != nil {

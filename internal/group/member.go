@@ -3,6 +3,8 @@ package group
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/store"
@@ -24,10 +26,34 @@ func (s *Service) MayView(ctx context.Context, groupID string) error {
 	}
 }
 
+// MayManage lets the owner and administrators of a group change it, and the
+// system's administrators.
+func (s *Service) MayManage(ctx context.Context, groupID string) error {
+	caller := im.CallerOf(ctx)
+	r, err := s.store.GroupRules(ctx, groupID, caller.UserID)
+	switch {
+	case err != nil:
+		return err
+	case !r.Known:
+		return im.ErrNotFound.With("group %s", groupID)
+	case caller.Admin, r.Role >= im.RoleAdmin:
+		return nil
+	case r.Status == im.GroupDismissed:
+		return im.ErrGroupDismissed.With("group %s", groupID)
+	case !r.Member:
+		return im.ErrNotFound.With("user %s is not in group %s", caller.UserID, groupID)
+	}
+	return im.ErrNoPermission.With("no group owner or admin")
+}
+
 // Members returns a page of a group's members, owner and admins first, and
-// their number.
-func (s *Service) Members(ctx context.Context, groupID string, offset, limit int) (total int64, members []im.Member, err error) {
+// their number; only those whose name holds a text, if one is given.
+func (s *Service) Members(ctx context.Context, groupID, namePart string, offset, limit int) (total int64, members []im.Member, err error) {
 	err = s.store.Read(ctx, func(tx *store.Tx) (err error) {
+		if namePart != "" {
+			total, members, err = tx.FindMembers(groupID, namePart, offset, limit)
+			return err
+		}
 		if total, err = tx.MemberCount(groupID); err != nil {
 			return err
 		}
@@ -49,6 +75,19 @@ func (s *Service) Some(ctx context.Context, groupID string, userIDs []string) (m
 	return members, err
 }
 
+// maxAbstract is the most members of which an abstract is made.
+const maxAbstract = 200_000
+
+// All returns all members of a group, by user id.
+func (s *Service) All(ctx context.Context, groupID string) (members []im.Member, err error) {
+	err = s.store.Read(ctx, func(tx *store.Tx) (err error) {
+		members, err = tx.MemberPage(groupID, 0, maxAbstract)
+		return err
+	})
+	slices.SortFunc(members, func(a, b im.Member) int { return strings.Compare(a.UserID, b.UserID) })
+	return members, err
+}
+
 // MemberIDs returns the ids of a group's members, owner and admins first, with
 // the version of the list.
 func (s *Service) MemberIDs(ctx context.Context, groupID string) (im.Version, []string, error) {
@@ -66,34 +105,26 @@ type MemberChanges struct {
 
 // MemberChanges returns what changed in a group since a version of its members.
 func (s *Service) MemberChanges(ctx context.Context, groupID string, since im.Version) (c MemberChanges, err error) {
-	g, err := s.open(ctx, groupID)
-	if err != nil {
+	if _, err := s.open(ctx, groupID); err != nil {
 		return c, err
 	}
 	c.Delta, err = store.Sync(ctx, s.store, im.VersionGroupMembers, groupID, since, func(tx *store.Tx, after uint64, limit int) (_, _ []im.Member, err error) {
 		return tx.MembersSince(groupID, after, limit)
 	})
-	if c.Full || c.Changed() {
-		c.Group = &g
+	if err != nil || !c.Full && !c.Changed() {
+		return c, err
 	}
+	// Read last: a profile may be newer than the version, never older.
+	g, err := s.open(ctx, groupID)
+	c.Group = &g
 	return c, err
 }
 
 // open returns a group that exists and is not dismissed.
 func (s *Service) open(ctx context.Context, groupID string) (g im.Group, err error) {
-	err = s.store.Read(ctx, func(tx *store.Tx) error {
-		var found bool
-		var err error
-		g, found, err = tx.Group(groupID)
-		switch {
-		case err != nil:
-			return err
-		case !found:
-			return im.ErrNotFound.With("group %s", groupID)
-		case g.Status == im.GroupDismissed:
-			return im.ErrGroupDismissed.With("group %s", groupID)
-		}
-		return nil
+	err = s.store.Read(ctx, func(tx *store.Tx) (err error) {
+		g, err = openGroup(tx, groupID)
+		return err
 	})
 	return g, err
 }

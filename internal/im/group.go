@@ -15,6 +15,21 @@ const (
 	GroupMuted     int32 = 3
 )
 
+// Who may join a group (NeedVerification).
+const (
+	VerifyApplicants int32 = 0 // who applies is asked for, who is invited joins
+	VerifyEveryone   int32 = 1 // who is invited by ordinary members is asked for too
+	VerifyNobody     int32 = 2 // who applies joins
+)
+
+// How somebody came into a group.
+const (
+	JoinedByInvitation int32 = 2
+)
+
+// AtAnnouncement marks a group's conversation: there is a new announcement.
+const AtAnnouncement int32 = 4
+
 // WorkingGroup is the only group type that can be created.
 const WorkingGroup int32 = 2
 
@@ -53,4 +68,19 @@ type Member struct {
 	MuteUntil  Millis
 	Ex         string
 	AppLevel   int32 // from the profile
+}
+
+// GroupRequest is a user's request to join a group, or a member's for him.
+type GroupRequest struct {
+	GroupID       string
+	UserID        string
+	InviterID     string // "" if he asks himself
+	JoinSource    int32
+	Message       string
+	Ex            string
+	RequestedAt   Millis
+	Result        RequestResult
+	HandleMessage string
+	HandlerID     string
+	HandledAt     Millis
 }

@@ -28,6 +28,12 @@ type Notification struct {
 	// run more than once.
 	Notice im.Notice
 	Change func(*store.Tx) (im.Notice, error)
+	// Placed, if set, runs after Change in the same transaction: before is the
+	// last seq of the chat before this notification, last the last one now.
+	Placed func(tx *store.Tx, before, last im.Seq) error
+
+	// SenderNickname and SenderFaceURL are shown by clients with some kinds.
+	SenderNickname, SenderFaceURL string
 
 	// Stored notices have a seq in the notification log and are pulled after
 	// an absence; others are pushed live only, and incremental sync makes up
@@ -91,6 +97,7 @@ type announcement struct {
 	operationID string
 	stored      bool
 	chatWish    *bool
+	placed      func(tx *store.Tx, before, last im.Seq) error
 
 	shown bool // the chat message is sent too
 }
@@ -100,6 +107,7 @@ func (s *Service) address(ctx context.Context, n Notification) (*announcement, e
 	now := s.store.Now()
 	m := im.Message{
 		ClientMsgID: im.NewMessageID(), ServerMsgID: im.NewMessageID(), SendID: n.SendID, RecvID: n.RecvID,
+		SenderNickname: n.SenderNickname, SenderFaceURL: n.SenderFaceURL,
 		SessionType: im.SingleChat, MsgFrom: im.FromSystem, SendTime: now, CreateTime: now,
 	}
 	recipients := pairRecipients(&m)
@@ -116,7 +124,7 @@ func (s *Service) address(ctx context.Context, n Notification) (*announcement, e
 			}
 		}
 	}
-	a := &announcement{service: s, recipients: recipients, operationID: im.OperationOf(ctx), stored: n.Stored, chatWish: n.Chat}
+	a := &announcement{service: s, recipients: recipients, operationID: im.OperationOf(ctx), stored: n.Stored, chatWish: n.Chat, placed: n.Placed}
 	note, chat := m, m
 	note.Options = noticeOptions(n.Stored)
 	note.ConversationID, chat.ConversationID = note.LogID(), chat.LogID()
@@ -165,6 +173,7 @@ func (a *announcement) request(change func(*store.Tx) error) *store.Append {
 		out.Owners = pairOwners(a.chat)
 	}
 	if change != nil {
+		out.Placed = a.placed
 		out.Check = func(tx *store.Tx) error {
 			err := change(tx)
 			out.Unstored = !a.stored && !a.shown

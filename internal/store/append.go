@@ -29,6 +29,11 @@ type Append struct {
 	// It must decide before it writes: an *im.Error refuses the message alone,
 	// any other error voids the transaction.
 	Check func(*Tx) error
+	// Placed runs after Check, once it is known which seq the message has: before
+	// is the last seq of the log before it, last the last one now. They are equal
+	// for an unstored message. An error voids the transaction. Not for requests
+	// that are unstored from the start.
+	Placed func(tx *Tx, before, last im.Seq) error
 	// Owners are the users whose conversation rows must exist with the message.
 	Owners []im.Conversation
 	// Members are instead of Owners the members of a message's group.
@@ -41,6 +46,15 @@ type Append struct {
 
 	// Duplicate is set to the first message when this one repeats it.
 	Duplicate *im.Message
+}
+
+// placed runs Placed when last is the last seq of the log.
+func (a *Append) placed(tx *Tx, last im.Seq) error {
+	before := last
+	if !a.Unstored {
+		before--
+	}
+	return protect(func(tx *Tx) error { return a.Placed(tx, before, last) }, tx)
 }
 
 // ErrDuplicateSend is returned by Append when Duplicate was set.

@@ -168,6 +168,31 @@ func (tx *Tx) MemberPage(groupID string, offset, limit int) ([]im.Member, error)
 	return queryAll(tx, memberFields, memberColumns+memberFrom+`WHERE m.group_id = $1 ORDER BY m.role DESC, m.id LIMIT $2 OFFSET $3`, groupID, limit, offset)
 }
 
+const findMembers = memberFrom + `WHERE m.group_id = $1 AND lower(CASE WHEN m.nickname = '' THEN coalesce(u.nickname, '') ELSE m.nickname END) LIKE $2 ESCAPE '\'`
+
+// FindMembers returns a page of the members whose name in the group holds a
+// text, whatever its case, and their number.
+func (tx *Tx) FindMembers(groupID, namePart string, offset, limit int) (total int64, page []im.Member, err error) {
+	args := []any{groupID, likePattern(namePart)}
+	if _, err := tx.queryRow(`SELECT count(*)`+findMembers, args, &total); err != nil {
+		return 0, nil, err
+	}
+	page, err = queryAll(tx, memberFields, memberColumns+findMembers+` ORDER BY m.role DESC, m.id LIMIT $3 OFFSET $4`, append(args, limit, offset)...)
+	return total, page, err
+}
+
+// FindGroups returns a page of the groups that are not dismissed and whose name
+// holds a text, whatever its case, the newest first, and their number.
+func (tx *Tx) FindGroups(namePart string, offset, limit int) (total int64, page []im.Group, err error) {
+	args := []any{im.GroupDismissed, likePattern(namePart)}
+	const where = ` FROM chat_group WHERE status <> $1 AND ($2 = '' OR lower(name) LIKE $2 ESCAPE '\')`
+	if _, err := tx.queryRow(`SELECT count(*)`+where, args, &total); err != nil {
+		return 0, nil, err
+	}
+	page, err = queryAll(tx, groupFields, `SELECT `+groupColumns+where+` ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4`, append(args, limit, offset)...)
+	return total, page, err
+}
+
 // Members returns the members among the given users.
 func (tx *Tx) Members(groupID string, userIDs []string) ([]im.Member, error) {
 	return queryIn(tx, memberFields, memberColumns+memberFrom+`WHERE m.group_id = $1 AND m.user_id IN (%s) ORDER BY m.role DESC, m.id`, []any{groupID}, userIDs)

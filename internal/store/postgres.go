@@ -419,7 +419,7 @@ func (b *postgresBatchState) run(batch []*writeRequest, results []error) error {
 func (b *postgresBatchState) lockLogs(batch []*writeRequest) error {
 	var ids []string
 	for _, r := range batch {
-		if !r.append.Unstored {
+		if !r.append.Unstored || r.append.Placed != nil {
 			ids = append(ids, string(r.append.Message.ConversationID))
 		}
 	}
@@ -527,10 +527,13 @@ func (b *postgresBatchState) place(a *Append, repeated im.Seq) (refused, err err
 			return nil, err // a failed statement has voided the transaction
 		}
 	}
+	log := b.logs[m.ConversationID]
 	if a.Unstored {
+		if a.Placed != nil && log != nil {
+			return nil, a.placed(b.tx, log.max)
+		}
 		return nil, nil
 	}
-	log := b.logs[m.ConversationID]
 	if log == nil {
 		return nil, fmt.Errorf("append to %s: its log was not locked", m.ConversationID)
 	}
@@ -545,6 +548,9 @@ func (b *postgresBatchState) place(a *Append, repeated im.Seq) (refused, err err
 	log.maxTime = m.SendTime
 	log.changed = true
 	m.Seq = log.max
+	if a.Placed != nil {
+		return nil, a.placed(b.tx, log.max)
+	}
 	return nil, nil
 }
 

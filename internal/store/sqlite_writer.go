@@ -320,6 +320,15 @@ func (w *sqliteWriter) appendOne(g *group, a *Append) error {
 			return groupError{err}
 		}
 	}
+	if a.Placed != nil {
+		log, err := w.log(g, m.ConversationID)
+		if err == nil {
+			err = a.placed(g.tx, log.max)
+		}
+		if err != nil {
+			return groupError{err}
+		}
+	}
 	if a.Sent {
 		if err := g.tx.Record(im.MessageSent{Message: m, OperationID: a.OperationID}); err != nil {
 			return groupError{fmt.Errorf("record message: %w", err)}

@@ -165,6 +165,9 @@ func (Notices) RenderNotice(n im.Notice) (im.ContentType, []byte) {
 		c, tips = noticeCleared, &sdkws.ClearConversationTips{UserID: n.UserID, ConversationIDs: fromIDs(n.ConversationIDs)}
 	default:
 		if c, tips = relationTips(n); c == 0 {
+			c, tips = groupTips(n)
+		}
+		if c == 0 {
 			panic("wire: notice without a form")
 		}
 	}

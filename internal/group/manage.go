@@ -1,0 +1,413 @@
+package group
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/message"
+	"github.com/parley-im/parley/internal/store"
+)
+
+// Info is a partial update of a group's profile; nil leaves a field as it is.
+type Info struct {
+	Name, Notification, Introduction, FaceURL, Ex *string
+
+	NeedVerification, LookMemberInfo, ApplyMemberFriend *int32
+}
+
+// facets are the notices that a change of these fields is told by, in order.
+func (i Info) facets() []im.GroupFacet {
+	var out []im.GroupFacet
+	if i.Notification != nil {
+		out = append(out, im.GroupAnnouncement)
+	}
+	if i.Name != nil {
+		out = append(out, im.GroupName)
+	}
+	i.Name, i.Notification = nil, nil
+	if i != (Info{}) {
+		out = append(out, im.GroupProfile)
+	}
+	return out
+}
+
+// SetInfo changes a group's profile. It is one change, though it may be told by
+// several notices: each shows the whole group after it.
+func (s *Service) SetInfo(ctx context.Context, groupID string, info Info) error {
+	if err := tooLongPtr(info.Name, info.Notification, info.Introduction, info.FaceURL, info.Ex); err != nil {
+		return err
+	}
+	defer s.queue.enter(groupID)()
+	facets := info.facets()
+	if len(facets) == 0 { // only whether the caller may
+		return s.store.Write(ctx, func(tx *store.Tx) error {
+			a, err := s.beginOpen(ctx, tx, groupID)
+			if err != nil {
+				return err
+			}
+			return a.mayManage()
+		})
+	}
+	announced := info.Notification != nil && *info.Notification != ""
+	var done im.GroupAct
+	var marked []string
+	for i, facet := range facets {
+		n := message.Notification{Notice: im.GroupChanged{GroupAct: done, Facet: facet}}
+		if i == 0 {
+			n.Change = func(tx *store.Tx) (im.Notice, error) {
+				var err error
+				if done, err = s.setInfo(ctx, tx, groupID, info); err == nil && announced {
+					marked, err = mark(tx, groupID, 0)
+				}
+				return im.GroupChanged{GroupAct: done, Facet: facet}, err
+			}
+		}
+		if facet == im.GroupAnnouncement {
+			n.Chat = &announced
+		}
+		if facet != im.GroupName {
+			if err := s.sign(ctx, &n); err != nil {
+				return err
+			}
+		}
+		if err := s.tell(ctx, groupID, n); err != nil {
+			return err
+		}
+	}
+	for offset := 0; len(marked) > 0; {
+		s.tellChats(ctx, groupID, marked)
+		offset += len(marked)
+		if err := s.store.Write(ctx, func(tx *store.Tx) (err error) {
+			marked, err = mark(tx, groupID, offset)
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) setInfo(ctx context.Context, tx *store.Tx, groupID string, info Info) (done im.GroupAct, err error) {
+	a, err := s.beginOpen(ctx, tx, groupID)
+	if err != nil {
+		return done, err
+	}
+	if err := a.mayManage(); err != nil {
+		return done, err
+	}
+	c := store.GroupChange{
+		Name: info.Name, Notification: info.Notification, Introduction: info.Introduction, FaceURL: info.FaceURL, Ex: info.Ex,
+		NeedVerification: info.NeedVerification, LookMemberInfo: info.LookMemberInfo, ApplyMemberFriend: info.ApplyMemberFriend,
+	}
+	if info.Notification != nil {
+		c.NotificationUpdatedAt, c.NotificationUserID = &a.at, &a.operator.UserID
+	}
+	v, err := tx.UpdateGroup(groupID, c)
+	if err != nil {
+		return done, err
+	}
+	return a.done(v, 0)
+}
+
+// mark shows some members, from an offset on, that there is an announcement.
+func mark(tx *store.Tx, groupID string, offset int) ([]string, error) {
+	page, err := tx.MemberPage(groupID, offset, membersAtOnce)
+	if err != nil {
+		return nil, err
+	}
+	ids := slices.Sorted(slices.Values(idsOf(page)))
+	at := im.AtAnnouncement
+	for _, id := range ids {
+		if _, err := tx.UpdateConversation(id, im.GroupConversation(groupID), store.ConversationChange{GroupAtType: &at}); err != nil {
+			return nil, err
+		}
+	}
+	return ids, nil
+}
+
+// sign shows the caller as the sender of a notice.
+func (s *Service) sign(ctx context.Context, n *message.Notification) error {
+	return s.store.Read(ctx, func(tx *store.Tx) error {
+		u, _, err := tx.User(im.CallerOf(ctx).UserID)
+		n.SenderNickname, n.SenderFaceURL = u.Nickname, u.FaceURL
+		return err
+	})
+}
+
+// change tells a group that is not dismissed of a change.
+func (s *Service) change(ctx context.Context, groupID string, f func(*act) (im.Notice, error)) error {
+	return s.tell(ctx, groupID, message.Notification{Change: func(tx *store.Tx) (im.Notice, error) {
+		a, err := s.beginOpen(ctx, tx, groupID)
+		if err != nil {
+			return nil, err
+		}
+		return f(a)
+	}})
+}
+
+// Mute lets only the owner and administrators of a group write to it, or ends
+// that.
+func (s *Service) Mute(ctx context.Context, groupID string, on bool) error {
+	defer s.queue.enter(groupID)()
+	status, facet := im.GroupOK, im.GroupMuteOff
+	if on {
+		status, facet = im.GroupMuted, im.GroupMuteOn
+	}
+	return s.change(ctx, groupID, func(a *act) (im.Notice, error) {
+		if err := a.mayManage(); err != nil {
+			return nil, err
+		}
+		v, err := a.tx.UpdateGroup(groupID, store.GroupChange{Status: &status})
+		if err != nil {
+			return nil, err
+		}
+		done, err := a.done(v, 0)
+		return im.GroupChanged{GroupAct: done, Facet: facet}, err
+	})
+}
+
+// MuteMember forbids a member to write for some seconds; 0 lets him again.
+func (s *Service) MuteMember(ctx context.Context, groupID, userID string, seconds uint32) error {
+	defer s.queue.enter(groupID)()
+	return s.change(ctx, groupID, func(a *act) (im.Notice, error) {
+		if err := a.mayMute(userID); err != nil {
+			return nil, err
+		}
+		until := im.Millis(0)
+		if seconds > 0 {
+			until = a.at + im.Millis(seconds)*1000
+		}
+		done, m, err := a.setMember(store.MemberChange{UserID: userID, MuteUntil: &until})
+		return im.MemberMuted{GroupAct: done, Member: m, Seconds: seconds}, err
+	})
+}
+
+func (a *act) mayMute(userID string) error {
+	target, found, err := member(a.tx, a.group.GroupID, userID)
+	switch {
+	case err != nil:
+		return err
+	case !a.admin && a.operator.Role == 0:
+		return im.ErrNotFound.With("user %s is not in group %s", a.operator.UserID, a.group.GroupID)
+	case !found:
+		return im.ErrNotFound.With("user %s is not in group %s", userID, a.group.GroupID)
+	case a.admin:
+		return nil
+	case a.operator.Role < im.RoleAdmin, target.Role >= a.operator.Role:
+		return im.ErrNoPermission.With("the member's role is not below yours")
+	}
+	return nil
+}
+
+// setMember changes one member and returns him as he is then.
+func (a *act) setMember(c store.MemberChange) (done im.GroupAct, m im.Member, err error) {
+	v, sort, err := a.tx.UpdateMembers(a.group.GroupID, c)
+	if err != nil {
+		return done, m, err
+	}
+	if m, _, err = member(a.tx, a.group.GroupID, c.UserID); err != nil {
+		return done, m, err
+	}
+	done, err = a.done(v, sort)
+	return done, m, err
+}
+
+// Transfer makes another member the owner of a group. He can write again if he
+// was muted; the former owner gets the role he had.
+func (s *Service) Transfer(ctx context.Context, groupID, fromID, toID string) error {
+	defer s.queue.enter(groupID)()
+	var unmuted *im.MemberMuted
+	err := s.change(ctx, groupID, func(a *act) (im.Notice, error) {
+		unmuted = nil
+		from, to, err := a.mayTransfer(fromID, toID)
+		if err != nil {
+			return nil, err
+		}
+		v, sort, err := a.tx.TransferGroup(groupID, fromID, to)
+		if err != nil {
+			return nil, err
+		}
+		done, err := a.done(v, sort)
+		if err != nil {
+			return nil, err
+		}
+		muted := to.MuteUntil > a.at
+		if from, _, err = member(a.tx, groupID, from.UserID); err != nil {
+			return nil, err
+		}
+		if to, _, err = member(a.tx, groupID, to.UserID); err != nil {
+			return nil, err
+		}
+		if muted {
+			unmuted = &im.MemberMuted{GroupAct: done, Member: to}
+		}
+		return im.GroupTransferred{GroupAct: done, Old: from, New: to}, nil
+	})
+	if err != nil || unmuted == nil {
+		return err
+	}
+	return s.tell(ctx, groupID, message.Notification{Notice: *unmuted})
+}
+
+func (a *act) mayTransfer(fromID, toID string) (from, to im.Member, err error) {
+	if !a.admin && (a.operator.UserID != fromID || a.operator.Role != im.RoleOwner) {
+		return from, to, im.ErrNoPermission.With("not group owner")
+	}
+	from, there, err := member(a.tx, a.group.GroupID, fromID)
+	if err != nil {
+		return from, to, err
+	}
+	to, too, err := member(a.tx, a.group.GroupID, toID)
+	switch {
+	case err != nil:
+		return from, to, err
+	case fromID == toID:
+		return from, to, im.ErrArgs.With("oldOwnerUserID is newOwnerUserID")
+	case !there || !too:
+		return from, to, im.ErrArgs.With("oldOwnerUserID and newOwnerUserID must be members")
+	case from.Role != im.RoleOwner:
+		return from, to, im.ErrArgs.With("user %s is not the owner", fromID)
+	}
+	return from, to, nil
+}
+
+// MemberInfo is a partial update of a member; nil leaves a field as it is.
+type MemberInfo struct {
+	GroupID, UserID       string
+	Role                  *int32
+	Nickname, FaceURL, Ex *string
+}
+
+// SetMembers changes members' names, faces and roles, one member after the
+// other: each change has a version and notices of its own.
+func (s *Service) SetMembers(ctx context.Context, list []MemberInfo) error {
+	if err := checkMemberInfos(list); err != nil {
+		return err
+	}
+	caller := im.CallerOf(ctx)
+	err := s.store.Read(ctx, func(tx *store.Tx) error {
+		for _, info := range list {
+			g, err := openGroup(tx, info.GroupID)
+			if err != nil {
+				return err
+			}
+			a := &act{tx: tx, group: g, admin: caller.Admin}
+			if a.operator, err = operator(tx, caller, info.GroupID); err != nil {
+				return err
+			}
+			if _, err := a.maySetMember(info); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, info := range list {
+		if err := s.setMemberInfo(ctx, info); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkMemberInfos(list []MemberInfo) error {
+	if len(list) == 0 || len(list) > MaxBatch {
+		return im.ErrArgs.With("1 to %d members can be set", MaxBatch)
+	}
+	seen := make(map[[2]string]bool, len(list))
+	for _, m := range list {
+		key := [2]string{m.GroupID, m.UserID}
+		switch {
+		case m.GroupID == "" || m.UserID == "":
+			return im.ErrArgs.With("groupID or userID is empty")
+		case seen[key]:
+			return im.ErrArgs.With("member %s repeated", m.UserID)
+		case m.Role != nil && *m.Role == im.RoleOwner:
+			return im.ErrNoPermission.With("an owner is not set but transferred")
+		case m.Role != nil && *m.Role != im.RoleAdmin && *m.Role != im.RoleMember:
+			return im.ErrArgs.With("invalid role level")
+		}
+		seen[key] = true
+		if err := tooLongPtr(m.Nickname, m.FaceURL, m.Ex); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maySetMember returns the member if the operator may change him so. Roles are
+// given by the owner; an administrator may lay down his.
+func (a *act) maySetMember(info MemberInfo) (im.Member, error) {
+	if a.operator.Role == 0 {
+		return im.Member{}, im.ErrNoPermission.With("user %s is not in group %s", a.operator.UserID, info.GroupID)
+	}
+	target, found, err := member(a.tx, info.GroupID, info.UserID)
+	if err != nil {
+		return target, err
+	}
+	if !found {
+		return target, im.ErrArgs.With("user %s is not in group %s", info.UserID, info.GroupID)
+	}
+	self := target.UserID == a.operator.UserID
+	newRole := info.Role != nil && *info.Role != target.Role
+	switch {
+	case newRole && target.Role == im.RoleOwner:
+		return target, im.ErrNoPermission.With("the owner's role is transferred, not set")
+	case a.admin, a.operator.Role == im.RoleOwner:
+		return target, nil
+	case newRole && (!self || *info.Role > target.Role):
+		return target, im.ErrNoPermission.With("roles are the owner's to give")
+	case !self && (a.operator.Role < im.RoleAdmin || target.Role >= a.operator.Role):
+		return target, im.ErrNoPermission.With("the member's role is not below yours")
+	}
+	return target, nil
+}
+
+// errNothing says that a change would change nothing.
+var errNothing = im.ErrArgs.With("nothing to change")
+
+func (s *Service) setMemberInfo(ctx context.Context, info MemberInfo) error {
+	defer s.queue.enter(info.GroupID)()
+	var notices []im.Notice
+	nothing := false
+	err := s.change(ctx, info.GroupID, func(a *act) (im.Notice, error) {
+		before, err := a.maySetMember(info)
+		if err != nil {
+			return nil, err
+		}
+		c := store.MemberChange{UserID: info.UserID, Nickname: info.Nickname, FaceURL: info.FaceURL, Ex: info.Ex}
+		if info.Role != nil && *info.Role != before.Role {
+			c.Role = info.Role
+		}
+		if nothing = c == (store.MemberChange{UserID: info.UserID}); nothing {
+			return nil, errNothing
+		}
+		done, m, err := a.setMember(c)
+		if err != nil {
+			return nil, err
+		}
+		notices = nil
+		if c.Role != nil {
+			facet := im.MemberMadeOrdinary
+			if *c.Role == im.RoleAdmin {
+				facet = im.MemberMadeAdmin
+			}
+			notices = append(notices, im.MemberChanged{GroupAct: done, Member: m, Facet: facet})
+		}
+		if c.Nickname != nil || c.FaceURL != nil || c.Ex != nil {
+			notices = append(notices, im.MemberChanged{GroupAct: done, Member: m})
+		}
+		return notices[0], nil
+	})
+	if nothing && errors.Is(err, errNothing) {
+		return nil
+	}
+	if err != nil || len(notices) < 2 {
+		return err
+	}
+	return s.tell(ctx, info.GroupID, message.Notification{Notice: notices[1]})
+}
