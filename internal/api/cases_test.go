@@ -31,6 +31,7 @@ func TestRefused(t *testing.T) {
 		n.must(n.post(adminID, "/group/create_group", object{
 			"ownerUserID": "bob", "memberUserIDs": []string{"carol"}, "groupInfo": object{"groupID": "theirs", "groupType": 2},
 		}))
+		n.out.take()
 		page := object{"pageNumber": 1, "showNumber": 10}
 		long := strings.Repeat("x", im.MaxText+1)
 		for _, c := range []struct {
@@ -614,7 +615,7 @@ func TestSortedConversations(t *testing.T) {
 			n.must(n.post(adminID, "/msg/send_msg", m))
 		}
 		n.must(n.post("erin", "/group/create_group", object{
-			"ownerUserID": "erin", "memberUserIDs": []string{"alice"}, "groupInfo": object{"groupID": "g", "groupName": "G", "groupType": 2},
+			"ownerUserID": "erin", "memberUserIDs": []string{"alice"}, "groupInfo": object{"groupID": "g", "groupName": "G", "groupType": 2}, "sendMessage": false,
 		}))
 		n.must(n.post("alice", "/conversation/set_conversations", object{
 			"userIDs": []string{"alice"}, "conversation": object{"conversationID": "si_alice_bob", "conversationType": 1, "userID": "bob", "isPinned": true},

@@ -111,6 +111,49 @@ func TestGolden(t *testing.T) {
 				"21|body.data.groupInfos[1].memberCount",
 			},
 		},
+		"group_join": {
+			users: []string{"alice", "bob", "carol", "dave", "erin", "frank"},
+			setUp: func(n *node) {
+				n.foundGroup("ask", 0)
+				n.must(n.post(adminID, "/group/create_group", object{
+					"ownerUserID": "alice", "memberUserIDs": []string{"bob"},
+					"groupInfo": object{"groupID": "open", "groupName": "name open", "groupType": 2, "needVerification": 2},
+				}))
+			},
+			skip: []int{34},                       // counts whom step 27 brought in
+			code: map[int]int{27: 1002, 29: 1002}, // for another
+			differs: []string{
+				"10|body.data.groupRequests[0].userInfo", // missing there
+				"21|body.data.groupRequests[0].handleMsg", "21|body.data.groupRequests[0].handleUserID", "21|body.data.groupRequests[0].handleTime",
+				"33|body.data.members", // step 27; the join source is missing there
+				"33|body.data.total",
+			},
+		},
+		"group_invite_kick_quit": {
+			users: []string{"alice", "bob", "carol", "dave", "erin", "frank"},
+			setUp: func(n *node) {
+				n.foundGroup("g1", 0)
+				n.foundGroup("g2", 1)
+			},
+			skip: []int{
+				14, // a refused send
+				42, // shows what a webhook changed
+			},
+			code: map[int]int{5: 1001}, // a member already: 500 there
+		},
+		"group_dismiss": {
+			users: []string{"alice", "bob", "carol"},
+			setUp: func(n *node) {
+				for _, id := range []string{"g1", "g2", "g3"} {
+					n.must(n.post(adminID, "/group/create_group", object{
+						"ownerUserID": "alice", "memberUserIDs": []string{"bob"}, "groupInfo": object{"groupID": id, "groupName": "name " + id, "groupType": 2},
+					}))
+				}
+			},
+			skip:    []int{7},                       // a refused send
+			code:    map[int]int{6: 1204, 20: 1204}, // it stays dismissed, and says so
+			differs: []string{"21|body.data.groupInfos[1].status"},
+		},
 		"chat_rest_types": {
 			users: []string{"alice", "bob"},
 			setUp: func(n *node) { n.token(adminID) },
@@ -147,6 +190,15 @@ func TestGolden(t *testing.T) {
 			})
 		})
 	}
+}
+
+// foundGroup makes a group of alice, the owner, carol, who helps, and bob.
+func (n *node) foundGroup(groupID string, needVerification int) {
+	n.t.Helper()
+	n.must(n.post(adminID, "/group/create_group", object{
+		"ownerUserID": "alice", "adminUserIDs": []string{"carol"}, "memberUserIDs": []string{"bob"},
+		"groupInfo": object{"groupID": groupID, "groupName": "name " + groupID, "groupType": 2, "needVerification": needVerification},
+	}))
 }
 
 func replay(n *node, name string, sc scenario) {

@@ -82,6 +82,8 @@ func (r *recorder) take() []delivery {
 func style(t im.ContentType) message.NoticeStyle {
 	push := func(text string) *im.PushInfo { return &im.PushInfo{Title: text, Desc: text, Ex: text} }
 	switch t {
+	case 1501, 1504, 1507, 1508, 1509, 1510, 1511, 1512, 1513, 1514, 1515, 1520:
+		return message.NoticeStyle{Chat: true}
 	case 1201:
 		return message.NoticeStyle{Chat: true, Push: push("Someone applies to add your friend application")}
 	case 1202:
