@@ -1,6 +1,7 @@
 package group_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -85,6 +86,20 @@ func (l *listener) take() []told {
 			l.told[i].to = nil
 		}
 	}
+	return out
+}
+
+// inOrder is take for what happened in groups, by version.
+func (l *listener) inOrder() []told {
+	var out []told
+	for _, t := range l.take() {
+		if actOf(t.notice).Version.Version > 0 {
+			out = append(out, t)
+		}
+	}
+	slices.SortFunc(out, func(a, b told) int {
+		return cmp.Compare(actOf(a.notice).Version.Version, actOf(b.notice).Version.Version)
+	})
 	return out
 }
 
