@@ -165,22 +165,23 @@ func (s *Service) openChats(tx *store.Tx, groupID string, userIDs []string, befo
 
 // closeChats lets users who left see the group's chat up to a seq.
 func closeChats(tx *store.Tx, groupID string, userIDs []string, last im.Seq) error {
-	c := im.GroupConversation(groupID)
-	change := store.ConversationChange{MaxSeq: &last}
+	row := im.Conversation{ConversationID: im.GroupConversation(groupID), Type: im.GroupChat, GroupID: groupID, MaxSeq: last}
+	change := store.ConversationChange{MaxSeq: &row.MaxSeq}
 	if last == 0 {
 		// 0 is no bound. Nothing was written yet: nothing is what they see.
-		one, two := im.Seq(1), im.Seq(2)
-		change = store.ConversationChange{MaxSeq: &one, MinSeq: &two}
+		row.MinSeq, row.MaxSeq = 2, 1
+		change.MinSeq = &row.MinSeq
 	}
 	for _, userID := range slices.Sorted(slices.Values(userIDs)) {
-		_, found, err := tx.Conversation(userID, c)
+		row.OwnerID = userID // who deleted his row gets one with the bound
+		made, err := tx.InsertConversation(row)
 		if err != nil {
 			return err
 		}
-		if !found {
+		if made {
 			continue
 		}
-		if _, err := tx.UpdateConversation(userID, c, change); err != nil {
+		if _, err := tx.UpdateConversation(userID, row.ConversationID, change); err != nil {
 			return err
 		}
 	}

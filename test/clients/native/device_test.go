@@ -97,6 +97,7 @@ func (d *device) loginWith(token string) {
 	d.mgr.SetAdvancedMsgListener(d.journal)
 	d.mgr.SetUserListener(d.journal)
 	d.mgr.SetFriendshipListener(d.journal)
+	d.mgr.SetGroupListener(d.journal)
 	if err := d.mgr.Login(d.ctx(), d.userID, token); err != nil {
 		d.t.Fatalf("login of %s: %v", d.userID, err)
 	}
