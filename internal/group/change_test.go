@@ -77,13 +77,6 @@ func (h *house) group() im.Group {
 	return list[0]
 }
 
-func (h *house) role(userID string) int32 {
-	h.t.Helper()
-	r, err := h.store.GroupRules(h.t.Context(), h.id, userID)
-	h.must(err)
-	return r.Role
-}
-
 // operations are the changes of a group with who may make them. Each starts
 // from a new group.
 var operations = []struct {
