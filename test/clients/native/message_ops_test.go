@@ -268,8 +268,9 @@ func TestRevokeMessageInGroup(t *testing.T) {
 	for _, d := range everybody {
 		d.settled(conversationID, 2)
 	}
+	another := b.settled(conversationID, 2)[1].Seq
 	c.logout()
-	if err := b.ask("/msg/revoke_msg", map[string]any{"conversationID": conversationID, "seq": 2}); !refusedWith(err, 1002) {
+	if err := b.ask("/msg/revoke_msg", map[string]any{"conversationID": conversationID, "seq": another}); !refusedWith(err, 1002) {
 		t.Errorf("a member revokes another's message: %v", err)
 	}
 	a.must(a.mgr.Conversation().RevokeMessage(a.call(), conversationID, first.ClientMsgID))
