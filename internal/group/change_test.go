@@ -100,7 +100,7 @@ var operations = []struct {
 	}, [5]error{im.ErrArgs, im.ErrArgs, im.ErrNoPermission, im.ErrNoPermission, im.ErrArgs}},
 	{"accept a request", func(h *house, ctx context.Context) error {
 		h.must(h.groups.Apply(as("guest"), group.Application{GroupID: h.id, UserID: "guest", JoinSource: 3}))
-		return h.groups.Answer(ctx, group.Answer{GroupID: h.id, UserID: "guest", Result: im.RequestAccepted})
+		return h.groups.Answer(ctx, group.Answer{GroupID: h.id, UserID: "guest", Result: im.RequestAgreed})
 	}, [5]error{nil, nil, im.ErrNoPermission, im.ErrNotFound, nil}},
 	{"refuse a request", func(h *house, ctx context.Context) error {
 		h.must(h.groups.Apply(as("guest"), group.Application{GroupID: h.id, UserID: "guest", JoinSource: 3}))
@@ -404,7 +404,7 @@ func TestRequests(t *testing.T) {
 		if got := slices.Compact(sorted(to)); !slices.Equal(got, []string{"admin", "admin2", "member", "owner"}) {
 			t.Errorf("told %v", got)
 		}
-		pending := store.GroupRequestFilter{ManagerID: "admin", Results: []int32{im.RequestPending}}
+		pending := store.GroupRequestFilter{ManagerID: "admin", Results: []im.RequestResult{im.RequestPending}}
 		total, page, err := h.groups.Requests(t.Context(), pending, 0, 10)
 		if err != nil || total != 1 || page[0].InviterID != "member" || page[0].User.UserID != "guest" || page[0].Group.GroupID != h.id {
 			t.Errorf("to answer: %d %+v, %v", total, page, err)
@@ -412,7 +412,7 @@ func TestRequests(t *testing.T) {
 		if total, _, err := h.groups.Requests(t.Context(), store.GroupRequestFilter{ManagerID: "member"}, 0, 10); err != nil || total != 0 {
 			t.Errorf("a member has %d to answer, %v", total, err)
 		}
-		yes := group.Answer{GroupID: h.id, UserID: "guest", Result: im.RequestAccepted, Message: "welcome"}
+		yes := group.Answer{GroupID: h.id, UserID: "guest", Result: im.RequestAgreed, Message: "welcome"}
 		h.must(h.groups.Answer(as("admin"), yes))
 		told := h.heard.take()
 		if n, ok := told[0].notice.(im.MembersInvited); !ok || n.Inviter.UserID != "member" || n.Operator.UserID != "admin" || !slices.Contains(told[0].to, "guest") {
@@ -422,7 +422,7 @@ func TestRequests(t *testing.T) {
 			t.Errorf("answered twice: %v", err)
 		}
 		if total, page, err := h.groups.Requests(t.Context(), store.GroupRequestFilter{UserID: "guest"}, 0, 10); err != nil || total != 1 ||
-			page[0].Result != im.RequestAccepted || page[0].HandlerID != "admin" || page[0].HandleMessage != "welcome" || page[0].HandledAt == 0 {
+			page[0].Result != im.RequestAgreed || page[0].HandlerID != "admin" || page[0].HandleMessage != "welcome" || page[0].HandledAt == 0 {
 			t.Errorf("afterwards: %d %+v, %v", total, page, err)
 		}
 	})
