@@ -53,16 +53,25 @@ func TestOwnRelationsTold(t *testing.T) {
 			body object
 			want string // "" for nothing
 		}{
-			{"/friend/set_friend_remark", object{"ownerUserID": "alice", "friendUserID": "bob", "remark": "r"},
-				"1206 alice>alice [alice] " + pair + `,"friendVersion":0,"friendVersionID":"","friendSortVersion":0}`},
-			{"/friend/update_friends", object{"ownerUserID": "alice", "friendUserIDs": []string{"bob", "carol"}, "isPinned": true, "ex": "e"},
-				`1210 alice>alice [alice] {"fromToUserID":{"fromUserID":"","toUserID":"alice"},"friendIDs":["bob","carol"],"friendVersion":0,"friendVersionID":""}`},
+			{
+				"/friend/set_friend_remark",
+				object{"ownerUserID": "alice", "friendUserID": "bob", "remark": "r"},
+				"1206 alice>alice [alice] " + pair + `,"friendVersion":0,"friendVersionID":"","friendSortVersion":0}`,
+			},
+			{
+				"/friend/update_friends",
+				object{"ownerUserID": "alice", "friendUserIDs": []string{"bob", "carol"}, "isPinned": true, "ex": "e"},
+				`1210 alice>alice [alice] {"fromToUserID":{"fromUserID":"","toUserID":"alice"},"friendIDs":["bob","carol"],"friendVersion":0,"friendVersionID":""}`,
+			},
 			{"/friend/update_friends", object{"ownerUserID": "alice", "friendUserIDs": []string{"stranger"}, "isPinned": true}, ""},
 			{"/friend/add_black", object{"ownerUserID": "alice", "blackUserID": "bob", "ex": "why"}, "1207 alice>alice [alice] " + pair + "}"},
 			{"/friend/remove_black", object{"ownerUserID": "alice", "blackUserID": "bob"}, "1208 alice>alice [alice] " + pair + "}"},
 			{"/friend/remove_black", object{"ownerUserID": "alice", "blackUserID": "bob"}, ""},
-			{"/friend/delete_friend", object{"ownerUserID": "alice", "friendUserID": "bob"},
-				"1205 alice>alice [alice] " + pair + `,"friendVersion":0,"friendVersionID":""}`},
+			{
+				"/friend/delete_friend",
+				object{"ownerUserID": "alice", "friendUserID": "bob"},
+				"1205 alice>alice [alice] " + pair + `,"friendVersion":0,"friendVersionID":""}`,
+			},
 			{"/friend/delete_friend", object{"ownerUserID": "alice", "friendUserID": "bob"}, ""},
 		} {
 			n.must(n.post("alice", step.path, step.body))
