@@ -184,7 +184,8 @@ func TestBadFrames(t *testing.T) {
 	} {
 		t.Run(name+" closes the connection", func(t *testing.T) {
 			c := n.connect("a", im.PlatformIOS, nil)
-			if err := c.ws.WriteMessage(websocket.BinaryMessage, frame); err != nil {
+			// The server may hang up before a large frame is written.
+			if err := c.ws.WriteMessage(websocket.BinaryMessage, frame); err != nil && len(frame) < 50_000 {
 				t.Fatal(err)
 			}
 			c.closed()
