@@ -98,8 +98,8 @@ func (c *child) token(t *testing.T, userID string, platformID int) string {
 }
 
 // anotherToken is a token that differs from old. Tokens made for a user and
-// platform within one second are the same, as OpenIM's are; and a session with
-// the same token is not another session, it kicks nobody.
+// platform within one second are the same, as OpenIM's are; and a login with
+// the same token again kicks nobody.
 func (c *child) anotherToken(t *testing.T, userID string, platformID int, old string) string {
 	t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)

@@ -126,7 +126,7 @@ func (s *Server) UserToken(userID string, platformID int) (string, error) {
 
 // AnotherToken is UserToken that insists on a token other than old. Tokens made
 // for a user and platform within one second are the same, as OpenIM's are; and a
-// session with the same token is not another session, it kicks nobody.
+// login with the same token again kicks nobody.
 func (s *Server) AnotherToken(userID string, platformID int, old string) (string, error) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
