@@ -250,19 +250,7 @@ const postgresBatch = 256
 func (c *committer) run() {
 	batch := make([]*writeRequest, 0, postgresBatch)
 	for first := range c.queue {
-		batch = append(batch[:0], first)
-	fill:
-		for len(batch) < postgresBatch {
-			select {
-			case r, ok := <-c.queue:
-				if !ok {
-					break fill
-				}
-				batch = append(batch, r)
-			default:
-				break fill
-			}
-		}
+		batch = queued(append(batch[:0], first), c.queue)
 		c.serve(batch)
 	}
 }

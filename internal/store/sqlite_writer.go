@@ -105,19 +105,7 @@ func (e *sqliteEngine) append(ctx context.Context, a *Append) error {
 func (w *sqliteWriter) run() {
 	batch := make([]*writeRequest, 0, batchLimit)
 	for first := range w.queue {
-		batch = append(batch[:0], first)
-	fill:
-		for len(batch) < batchLimit {
-			select {
-			case r, ok := <-w.queue:
-				if !ok {
-					break fill
-				}
-				batch = append(batch, r)
-			default:
-				break fill
-			}
-		}
+		batch = queued(append(batch[:0], first), w.queue)
 		w.serve(batch)
 		if w.restartLog.CompareAndSwap(true, false) {
 			// Readers on the old log make this a no-op; the next checkpoint asks again.
@@ -126,6 +114,23 @@ func (w *sqliteWriter) run() {
 			}
 		}
 	}
+}
+
+// queued adds to a batch what waits in the queue right now, up to the batch's
+// capacity.
+func queued(batch []*writeRequest, queue <-chan *writeRequest) []*writeRequest {
+	for len(batch) < cap(batch) {
+		select {
+		case r, ok := <-queue:
+			if !ok {
+				return batch
+			}
+			batch = append(batch, r)
+		default:
+			return batch
+		}
+	}
+	return batch
 }
 
 // serve commits a batch and answers every request in it.
