@@ -51,7 +51,7 @@ func TestTarget(t *testing.T) {
 	}
 }
 
-func TestTableAndHints(t *testing.T) {
+func TestPlanAndHints(t *testing.T) {
 	e, err := New(Config{URL: "http://h/x", Callbacks: map[string]Callback{
 		"beforeMsgModify":    {Enable: true, FailedContinue: true},
 		"afterSendSingleMsg": {Enable: true, AttentionIDs: []string{"a"}, DeniedTypes: []TypeRange{{102, 102}, {200, 300}}},
@@ -61,12 +61,13 @@ func TestTableAndHints(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := e.Table()
-	if len(rows) != 3 || rows[0].Key != "afterSendSingleMsg" || rows[1].Key != "beforeMsgModify" || rows[2].Key != "afterCreateGroup" {
-		t.Fatalf("table %+v", rows)
+	on := e.plan.Load().byKey
+	if len(on) != 3 || on["afterSendSingleMsg"] == nil || on["beforeMsgModify"] == nil || on["afterCreateGroup"] == nil {
+		t.Fatalf("on: %v", on)
 	}
-	if r := rows[0]; r.Filters != "attentionIds 1, deniedTypes [102 200-300]" || r.URL != "http://h/x/callbackAfterSendSingleMsgCommand" || r.Timeout != defaultTimeout {
-		t.Errorf("row %+v", r)
+	if cb := on["afterSendSingleMsg"]; cb.target.shown() != "http://h/x/callbackAfterSendSingleMsgCommand" || cb.timeout != defaultTimeout ||
+		len(cb.filter.attention) != 1 || len(cb.filter.denied) != 2 {
+		t.Errorf("callback %+v", cb)
 	}
 	if hints := e.Hints(); len(hints) != 1 || !strings.Contains(hints[0], "afterCreateGroup is on, but") {
 		t.Errorf("hints %s", hints)
