@@ -57,7 +57,7 @@ var arrows = map[string][]string{
 
 	// A leaf: the table of callbacks, which the configuration needs too.
 	"internal/webhook/registry": {},
-	"internal/config":           {"internal/webhook/registry"},
+	"internal/config":           {"internal/webhook/registry", "hooks/signature"},
 
 	// Edges.
 	"internal/api": {
@@ -65,10 +65,12 @@ var arrows = map[string][]string{
 		"internal/user", "internal/relation", "internal/group", "internal/conversation", "internal/object",
 	},
 	"internal/gateway": {"internal/im", "internal/wire", "internal/auth", "internal/conversation", "internal/message", "internal/presence"},
-	"internal/webhook": {"internal/im", "internal/wire", "internal/store", "internal/outbox", "internal/webhook/registry"},
+	"internal/webhook": {"internal/im", "internal/wire", "internal/store", "internal/outbox", "internal/webhook/registry", "hooks/signature"},
 	"internal/push":    {"internal/im", "internal/wire", "internal/store", "internal/outbox"},
 
-	"hooks": {},
+	// Public: what people who write handlers import.
+	"hooks":           {"hooks/signature"},
+	"hooks/signature": {},
 
 	// A client: it knows the wire and nothing of the server.
 	"internal/bench": {"internal/wire"},
@@ -102,7 +104,7 @@ var outside = []struct {
 	},
 	{
 		"net/http",
-		[]string{"internal/api", "internal/gateway", "internal/webhook", "internal/admin", "internal/push", "internal/app", "internal/bench", "internal/imtest", "cmd/parley", "hooks"},
+		[]string{"internal/api", "internal/gateway", "internal/webhook", "internal/admin", "internal/push", "internal/app", "internal/bench", "internal/imtest", "cmd/parley", "hooks", "hooks/signature"},
 		"nouns and what is below them know no network",
 	},
 	{"github.com/gorilla/websocket", []string{"internal/gateway", "internal/bench", "internal/imtest"}, "sockets are the gateway's"},
