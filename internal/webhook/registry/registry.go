@@ -3,14 +3,16 @@
 // event it is. Configuration, dispatch, documentation and tests are all made
 // from this table, so a fact about a callback is written down once.
 //
-// It knows names and classes only. Payloads, delivery and configured values
-// belong to others; the package imports nothing but the standard library so
-// that every one of them may import it.
+// It knows names, classes and the types of bodies. Delivery and configured values
+// belong to others, and every one of them may import it.
 package registry
 
 import (
 	"maps"
+	"reflect"
 	"slices"
+
+	"github.com/parley-im/parley/internal/webhook/payload"
 )
 
 // Kind says when a callback runs and whether its answer matters.
@@ -69,6 +71,7 @@ type Filters struct {
 
 // Callback describes one entry of webhooks.yml.
 type Callback struct {
+	ID      ID
 	Key     string // top-level key in webhooks.yml
 	Command string // last path segment and callbackCommand, unless overridden
 	Kind    Kind
@@ -87,12 +90,17 @@ type Callback struct {
 	// LegacyOf is the key of the endpoint that current clients use instead,
 	// for the keys that only a deprecated endpoint fires.
 	LegacyOf string
-	Doc      string
+	// Request and Answer are the types of the two bodies: structs of payload.
+	Request, Answer reflect.Type
+	Doc             string
 }
 
 // All returns the callbacks in the order of the catalogue. The caller owns
 // the slice; Aliases are shared and must not be changed.
-func All() []Callback { return slices.Clone(table) }
+func All() []Callback { return slices.Clone(table[1:]) }
+
+// Of returns a callback by its number.
+func Of(id ID) Callback { return table[id] }
 
 // Lookup finds a callback by its exact key.
 func Lookup(key string) (Callback, bool) {
@@ -118,10 +126,16 @@ func OldNames() map[string]string { return maps.Clone(oldNames) }
 
 var byKey, byCommand = index()
 
+// index completes the table and makes its indexes.
 func index() (keys, commands map[string]int) {
 	keys = make(map[string]int, len(table))
 	commands = make(map[string]int, len(table))
-	for i, c := range table {
+	for i := 1; i < len(table); i++ {
+		c, body := &table[i], bodies[i]
+		if body.answer == nil {
+			body.answer = payload.Answer{}
+		}
+		c.ID, c.Request, c.Answer = ID(i), reflect.TypeOf(body.sample), reflect.TypeOf(body.answer)
 		keys[c.Key] = i
 		commands[c.Command] = i
 	}

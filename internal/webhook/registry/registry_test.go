@@ -53,6 +53,9 @@ func TestTable(t *testing.T) {
 		if !slices.Contains([]string{"3.7.0", "3.8.1", "main"}, c.Versions) {
 			t.Errorf("%s has version %q", c.Key, c.Versions)
 		}
+		if name := strings.ToUpper(c.Key[:1]) + c.Key[1:]; Of(c.ID).Key != c.Key || idNames[c.ID] != name {
+			t.Errorf("%s has the number of %s", c.Key, idNames[c.ID])
+		}
 		if c.Doc == "" {
 			t.Errorf("%s is not described", c.Key)
 		}

@@ -2,301 +2,301 @@ package registry
 
 // table follows the catalogue's order. Commands are what OpenIM sends, its
 // misnomers included: handlers route on them.
-var table = []Callback{
-	{
+var table = [Last + 1]Callback{
+	BeforeSendSingleMsg: {
 		Key: "beforeSendSingleMsg", Command: "callbackBeforeSendSingleMsgCommand",
 		Kind: Before, Group: "message", Lane: Conversation, Versions: "3.7.0",
 		Filters: Filters{Types: true},
 		Doc:     "a single message is about to be stored",
 	},
-	{
+	AfterSendSingleMsg: {
 		Key: "afterSendSingleMsg", Command: "callbackAfterSendSingleMsgCommand",
 		Kind: After, Group: "message", Lane: Conversation, Versions: "3.7.0",
 		Filters: Filters{Types: true, Attention: true},
 		Doc:     "a single message was stored",
 	},
-	{
+	BeforeSendGroupMsg: {
 		Key: "beforeSendGroupMsg", Command: "callbackBeforeSendGroupMsgCommand",
 		Kind: Before, Group: "message", Lane: Conversation, Versions: "3.7.0",
 		Filters: Filters{Types: true},
 		Doc:     "a group message is about to be stored",
 	},
-	{
+	AfterSendGroupMsg: {
 		Key: "afterSendGroupMsg", Command: "callbackAfterSendGroupMsgCommand",
 		Kind: After, Group: "message", Lane: Conversation, Versions: "3.7.0",
 		Filters: Filters{Types: true, Attention: true},
 		Doc:     "a group message was stored",
 	},
-	{
+	BeforeMsgModify: {
 		Key: "beforeMsgModify", Command: "callbackBeforeMsgModifyCommand",
 		Kind: Before, Group: "message", Lane: Conversation, Versions: "3.7.0",
 		Filters: Filters{Types: true},
 		Aliases: []string{"callbackMsgModifyCommand", "callbackMsgModifyCommandCommand"},
 		Doc:     "last chance to change a single or group message",
 	},
-	{
+	AfterMsgSaveDB: {
 		Key: "afterMsgSaveDB", Command: "callbackAfterMsgSaveDBCommand",
 		Kind: After, Group: "message", Lane: Conversation, Versions: "main",
 		Filters: Filters{Types: true, Attention: true},
 		Doc:     "any user message was committed, with its seq",
 	},
-	{
+	AfterSingleMsgRead: {
 		Key: "afterSingleMsgRead", Command: "callbackAfterSingleMsgReadCommand",
 		Kind: After, Group: "message", Lane: Conversation, Versions: "3.7.0",
 		Aliases: []string{"callbackSingleMsgRead"},
 		Doc:     "messages of a single conversation were read",
 	},
-	{
+	AfterGroupMsgRead: {
 		Key: "afterGroupMsgRead", Command: "callbackAfterGroupMsgReadCommand",
 		Kind: After, Group: "message", Lane: Conversation, Versions: "3.7.0",
 		Aliases: []string{"callbackGroupMsgReadCommand"},
 		Doc:     "a group conversation was read",
 	},
-	{
+	AfterRevokeMsg: {
 		Key: "afterRevokeMsg", Command: "callbackBeforeAfterMsgCommand",
 		Kind: After, Group: "message", Lane: Conversation, Versions: "3.7.0",
 		Aliases: []string{"callbackAfterRevokeMsgCommand", "callbackSingleMsgRevokeCommand"},
 		Doc:     "a message was revoked",
 	},
-	{
+	AfterGroupMsgRevoke: {
 		Key: "afterGroupMsgRevoke", Command: "callbackAfterGroupMsgRevokeCommand",
 		Kind: After, Group: "message", Lane: Conversation, Versions: "3.7.0",
 		NeverUpstream: true,
 		Doc:           "a group message was revoked",
 	},
-	{
+	BeforeOfflinePush: {
 		Key: "beforeOfflinePush", Command: "callbackBeforeOfflinePushCommand",
 		Kind: Before, Group: "push", Lane: Conversation, Versions: "3.7.0",
 		Filters: Filters{Types: true},
 		Aliases: []string{"callbackOfflinePushCommand", "callbackBeforePushCommand"},
 		Doc:     "an absent user is about to get a vendor push",
 	},
-	{
+	BeforeOnlinePush: {
 		Key: "beforeOnlinePush", Command: "callbackBeforeOnlinePushCommand",
 		Kind: Before, Group: "push", Lane: Conversation, Versions: "3.7.0",
 		Filters: Filters{Types: true},
 		Aliases: []string{"callbackOnlinePushCommand"},
 		Doc:     "a single or system message is about to be delivered",
 	},
-	{
+	BeforeGroupOnlinePush: {
 		Key: "beforeGroupOnlinePush", Command: "callbackBeforeGroupOnlinePushCommand",
 		Kind: Before, Group: "push", Lane: Conversation, Versions: "3.7.0",
 		Filters: Filters{Types: true},
 		Aliases: []string{"callbackSuperGroupOnlinePushCommand"},
 		Doc:     "a group message is about to be delivered",
 	},
-	{
+	AfterUserOnline: {
 		Key: "afterUserOnline", Command: "callbackAfterUserOnlineCommand",
 		Kind: After, Group: "presence", Lane: User, Versions: "3.7.0",
 		Aliases: []string{"callbackUserOnlineCommand"},
 		Doc:     "a connection was opened",
 	},
-	{
+	AfterUserOffline: {
 		Key: "afterUserOffline", Command: "callbackAfterUserOfflineCommand",
 		Kind: After, Group: "presence", Lane: User, Versions: "3.7.0",
 		Aliases: []string{"callbackUserOfflineCommand"},
 		Doc:     "a connection was closed",
 	},
-	{
+	AfterUserKickOff: {
 		Key: "afterUserKickOff", Command: "callbackAfterUserKickOffCommand",
 		Kind: After, Group: "presence", Lane: User, Versions: "3.7.0",
 		NeverUpstream: true,
 		Aliases:       []string{"callbackUserKickOffCommand"},
 		Doc:           "a connection was closed by the server or displaced by another login",
 	},
-	{
+	BeforeUserRegister: {
 		Key: "beforeUserRegister", Command: "callbackBeforeUserRegisterCommand",
 		Kind: Before, Group: "user", Lane: User, Versions: "3.7.0",
 		Doc: "accounts are about to be created",
 	},
-	{
+	AfterUserRegister: {
 		Key: "afterUserRegister", Command: "callbackAfterUserRegisterCommand",
 		Kind: After, Group: "user", Lane: User, Versions: "3.7.0",
 		Doc: "accounts were created",
 	},
-	{
+	BeforeUpdateUserInfo: {
 		Key: "beforeUpdateUserInfo", Command: "callbackBeforeUpdateUserInfoCommand",
 		Kind: Before, Group: "user", Lane: User, Versions: "3.7.0",
 		LegacyOf: "beforeUpdateUserInfoEx",
 		Doc:      "a profile is about to change through /user/update_user_info",
 	},
-	{
+	AfterUpdateUserInfo: {
 		Key: "afterUpdateUserInfo", Command: "callbackAfterUpdateUserInfoCommand",
 		Kind: After, Group: "user", Lane: User, Versions: "3.7.0",
 		LegacyOf: "afterUpdateUserInfoEx",
 		Doc:      "a profile was changed through /user/update_user_info",
 	},
-	{
+	BeforeUpdateUserInfoEx: {
 		Key: "beforeUpdateUserInfoEx", Command: "callbackBeforeUpdateUserInfoExCommand",
 		Kind: Before, Group: "user", Lane: User, Versions: "3.7.0",
 		Doc: "a profile is about to change through /user/update_user_info_ex",
 	},
-	{
+	AfterUpdateUserInfoEx: {
 		Key: "afterUpdateUserInfoEx", Command: "callbackAfterUpdateUserInfoExCommand",
 		Kind: After, Group: "user", Lane: User, Versions: "3.7.0",
 		Doc: "a profile was changed through /user/update_user_info_ex",
 	},
-	{
+	BeforeAddFriend: {
 		Key: "beforeAddFriend", Command: "callbackBeforeAddFriendCommand",
 		Kind: Before, Group: "relation", Lane: User, Versions: "3.7.0",
 		Doc: "a friend request is about to be made",
 	},
-	{
+	AfterAddFriend: {
 		Key: "afterAddFriend", Command: "callbackAfterAddFriendCommand",
 		Kind: After, Group: "relation", Lane: User, Versions: "3.7.0",
 		Doc: "a friend request was made",
 	},
-	{
+	BeforeAddFriendAgree: {
 		Key: "beforeAddFriendAgree", Command: "callbackBeforeAddFriendAgreeCommand",
 		Kind: Before, Group: "relation", Lane: User, Versions: "3.7.0",
 		Doc: "a friend request is about to be accepted",
 	},
-	{
+	AfterAddFriendAgree: {
 		Key: "afterAddFriendAgree", Command: "callbackAfterAddFriendAgreeCommand",
 		Kind: After, Group: "relation", Lane: User, Versions: "3.8.1",
 		Doc: "a friend request was accepted",
 	},
-	{
+	AfterDeleteFriend: {
 		Key: "afterDeleteFriend", Command: "callbackAfterDeleteFriendCommand",
 		Kind: After, Group: "relation", Lane: User, Versions: "3.7.0",
 		Doc: "a friend was removed, on one side",
 	},
-	{
+	BeforeSetFriendRemark: {
 		Key: "beforeSetFriendRemark", Command: "callbackBeforeSetFriendRemarkCommand",
 		Kind: Before, Group: "relation", Lane: User, Versions: "3.7.0",
 		Aliases: []string{"callbackBeforeSetFriendRemark"},
 		Doc:     "a friend's remark is about to change",
 	},
-	{
+	AfterSetFriendRemark: {
 		Key: "afterSetFriendRemark", Command: "callbackAfterSetFriendRemarkCommand",
 		Kind: After, Group: "relation", Lane: User, Versions: "3.7.0",
 		Aliases: []string{"callbackAfterSetFriendRemark"},
 		Doc:     "a friend's remark was changed",
 	},
-	{
+	BeforeImportFriends: {
 		Key: "beforeImportFriends", Command: "callbackBeforeImportFriendsCommand",
 		Kind: Before, Group: "relation", Lane: User, Versions: "3.7.0",
 		Doc: "friends are about to be imported by an administrator",
 	},
-	{
+	AfterImportFriends: {
 		Key: "afterImportFriends", Command: "callbackAfterImportFriendsCommand",
 		Kind: After, Group: "relation", Lane: User, Versions: "3.7.0",
 		Doc: "friends were imported by an administrator",
 	},
-	{
+	BeforeAddBlack: {
 		Key: "beforeAddBlack", Command: "callbackBeforeAddBlackCommand",
 		Kind: Before, Group: "relation", Lane: User, Versions: "3.7.0",
 		Doc: "a user is about to be blocked",
 	},
-	{
+	AfterRemoveBlack: {
 		Key: "afterRemoveBlack", Command: "callbackAfterRemoveBlackCommand",
 		Kind: After, Group: "relation", Lane: User, Versions: "3.7.0",
 		Doc: "a user was unblocked",
 	},
-	{
+	BeforeCreateGroup: {
 		Key: "beforeCreateGroup", Command: "callbackBeforeCreateGroupCommand",
 		Kind: Before, Group: "group", Lane: GroupLane, Versions: "3.7.0",
 		Doc: "a group is about to be created",
 	},
-	{
+	AfterCreateGroup: {
 		Key: "afterCreateGroup", Command: "callbackAfterCreateGroupCommand",
 		Kind: After, Group: "group", Lane: GroupLane, Versions: "3.7.0",
 		Doc: "a group was created",
 	},
-	{
+	BeforeMemberJoinGroup: {
 		Key: "beforeMemberJoinGroup", Command: "callbackBeforeMembersJoinGroupCommand",
 		Kind: Before, Group: "group", Lane: GroupLane, Versions: "3.7.0",
 		Aliases: []string{"callbackBeforeMemberJoinGroupCommand"},
 		Doc:     "members are about to be added, in whichever way they come",
 	},
-	{
+	BeforeInviteUserToGroup: {
 		Key: "beforeInviteUserToGroup", Command: "callbackBeforeInviteJoinGroupCommand",
 		Kind: Before, Group: "group", Lane: GroupLane, Versions: "3.7.0",
 		Doc: "users are about to be invited",
 	},
-	{
+	BeforeApplyJoinGroup: {
 		Key: "beforeApplyJoinGroup", Command: "callbackBeforeJoinGroupCommand",
 		Kind: Before, Group: "group", Lane: GroupLane, Versions: "3.7.0",
 		Aliases: []string{"callbackBeforeApplyMemberJoinGroupCommand"},
 		Doc:     "a user applies to join",
 	},
-	{
+	AfterJoinGroup: {
 		Key: "afterJoinGroup", Command: "callbackAfterJoinGroupCommand",
 		Kind: After, Group: "group", Lane: GroupLane, Versions: "3.7.0",
 		Doc: "a member joined",
 	},
-	{
+	AfterQuitGroup: {
 		Key: "afterQuitGroup", Command: "callbackAfterQuitGroupCommand",
 		Kind: After, Group: "group", Lane: GroupLane, Versions: "3.7.0",
 		Aliases: []string{"callbackQuitGroupCommand"},
 		Doc:     "a member left",
 	},
-	{
+	AfterKickGroupMember: {
 		Key: "afterKickGroupMember", Command: "callbackAfterKickGroupCommand",
 		Kind: After, Group: "group", Lane: GroupLane, Versions: "3.7.0",
 		Aliases: []string{"callbackKillGroupCommand"},
 		Doc:     "members were removed",
 	},
-	{
+	AfterDismissGroup: {
 		Key: "afterDismissGroup", Command: "callbackAfterDisMissGroupCommand",
 		Kind: After, Group: "group", Lane: GroupLane, Versions: "3.7.0",
 		Aliases: []string{"callbackDisMissGroupCommand"},
 		Doc:     "a group was dismissed",
 	},
-	{
+	AfterTransferGroupOwner: {
 		Key: "afterTransferGroupOwner", Command: "callbackAfterTransferGroupOwnerCommand",
 		Kind: After, Group: "group", Lane: GroupLane, Versions: "3.7.0",
 		Aliases: []string{"callbackTransferGroupOwner", "callbackAfterTransferGroupOwner"},
 		Doc:     "a group has a new owner",
 	},
-	{
+	BeforeSetGroupInfo: {
 		Key: "beforeSetGroupInfo", Command: "callbackBeforeSetGroupInfoCommand",
 		Kind: Before, Group: "group", Lane: GroupLane, Versions: "3.7.0",
 		LegacyOf: "beforeSetGroupInfoEx",
 		Doc:      "a group is about to change through /group/set_group_info",
 	},
-	{
+	AfterSetGroupInfo: {
 		Key: "afterSetGroupInfo", Command: "callbackAfterSetGroupInfoCommand",
 		Kind: After, Group: "group", Lane: GroupLane, Versions: "3.7.0",
 		LegacyOf: "afterSetGroupInfoEx",
 		Doc:      "a group was changed through /group/set_group_info",
 	},
-	{
+	BeforeSetGroupInfoEx: {
 		Key: "beforeSetGroupInfoEx", Command: "callbackBeforeSetGroupInfoExCommand",
 		Kind: Before, Group: "group", Lane: GroupLane, Versions: "3.8.1",
 		Doc: "a group is about to change through /group/set_group_info_ex",
 	},
-	{
+	AfterSetGroupInfoEx: {
 		Key: "afterSetGroupInfoEx", Command: "callbackAfterSetGroupInfoExCommand",
 		Kind: After, Group: "group", Lane: GroupLane, Versions: "3.8.1",
 		Doc: "a group was changed through /group/set_group_info_ex",
 	},
-	{
+	BeforeSetGroupMemberInfo: {
 		Key: "beforeSetGroupMemberInfo", Command: "callbackBeforeSetGroupMemberInfoCommand",
 		Kind: Before, Group: "group", Lane: GroupLane, Versions: "3.7.0",
 		Doc: "a member's settings are about to change",
 	},
-	{
+	AfterSetGroupMemberInfo: {
 		Key: "afterSetGroupMemberInfo", Command: "callbackAfterSetGroupMemberInfoCommand",
 		Kind: After, Group: "group", Lane: GroupLane, Versions: "3.7.0",
 		Doc: "a member's settings were changed",
 	},
-	{
+	BeforeCreateSingleChatConversations: {
 		Key: "beforeCreateSingleChatConversations", Command: "callbackBeforeCreateSingleChatConversationsCommand",
 		Kind: Before, Group: "conversation", Lane: Conversation, Versions: "main",
 		Doc: "a single conversation is about to be created",
 	},
-	{
+	AfterCreateSingleChatConversations: {
 		Key: "afterCreateSingleChatConversations", Command: "callbackAfterCreateSingleChatConversationsCommand",
 		Kind: After, Group: "conversation", Lane: Conversation, Versions: "main",
 		Doc: "a single conversation was created",
 	},
-	{
+	BeforeCreateGroupChatConversations: {
 		Key: "beforeCreateGroupChatConversations", Command: "callbackBeforeCreateGroupChatConversationsCommand",
 		Kind: Before, Group: "conversation", Lane: Conversation, Versions: "main",
 		Doc: "group conversations are about to be created",
 	},
-	{
+	AfterCreateGroupChatConversations: {
 		Key: "afterCreateGroupChatConversations", Command: "callbackAfterCreateGroupChatConversationsCommand",
 		Kind: After, Group: "conversation", Lane: Conversation, Versions: "main",
 		Doc: "group conversations were created",
