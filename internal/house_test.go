@@ -55,8 +55,9 @@ var arrows = map[string][]string{
 	"internal/conversation": {"internal/im", "internal/store", "internal/message"},
 	"internal/object":       {"internal/im", "internal/store", "internal/message"},
 
-	// A leaf: the table of callbacks, which the configuration needs too.
-	"internal/webhook/registry": {},
+	// Leaves: the callbacks and their bodies, which the configuration needs too.
+	"internal/webhook/payload":  {},
+	"internal/webhook/registry": {"internal/webhook/payload"},
 	"internal/config":           {"internal/webhook/registry", "hooks/signature"},
 
 	// Edges.
@@ -65,11 +66,11 @@ var arrows = map[string][]string{
 		"internal/user", "internal/relation", "internal/group", "internal/conversation", "internal/object",
 	},
 	"internal/gateway": {"internal/im", "internal/wire", "internal/auth", "internal/conversation", "internal/message", "internal/presence"},
-	"internal/webhook": {"internal/im", "internal/wire", "internal/store", "internal/outbox", "internal/webhook/registry", "hooks/signature"},
+	"internal/webhook": {"internal/im", "internal/wire", "internal/store", "internal/outbox", "internal/webhook/registry", "internal/webhook/payload", "hooks/signature"},
 	"internal/push":    {"internal/im", "internal/wire", "internal/store", "internal/outbox"},
 
 	// Public: what people who write handlers import.
-	"hooks":           {"hooks/signature"},
+	"hooks":           {"hooks/signature", "internal/webhook/payload", "internal/webhook/registry"},
 	"hooks/signature": {},
 
 	// A client: it knows the wire and nothing of the server.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/store"
+	"github.com/parley-im/parley/internal/webhook/registry"
 )
 
 type deadlineKey struct{}
@@ -16,7 +17,7 @@ type deadlineKey struct{}
 // It does not limit anything else the operation does.
 func (e *Engine) WithDeadline(ctx context.Context) context.Context {
 	p := e.plan.Load()
-	if p.beforeSendSingle == nil && p.beforeSendGroup == nil && p.beforeModify == nil {
+	if _, begun := ctx.Value(deadlineKey{}).(time.Time); begun || !p.asks {
 		return ctx
 	}
 	return context.WithValue(ctx, deadlineKey{}, time.Now().Add(p.deadline))
@@ -67,9 +68,9 @@ func (e *Engine) sendCallback(p *plan, m *im.Message) *callback {
 	var cb *callback
 	switch m.SessionType {
 	case im.SingleChat:
-		cb = p.beforeSendSingle
+		cb = p.on[registry.BeforeSendSingleMsg]
 	case im.GroupChat:
-		cb = p.beforeSendGroup
+		cb = p.on[registry.BeforeSendGroupMsg]
 	default: // nobody is asked about notices of accounts
 	}
 	if cb == nil || !cb.filter.admits(m) || m.SessionType == im.SingleChat && e.o.IsAdmin(m.SendID) {
@@ -80,7 +81,7 @@ func (e *Engine) sendCallback(p *plan, m *im.Message) *callback {
 
 // modifyCallback is what Modify asks about m, nil for nobody.
 func (p *plan) modifyCallback(m *im.Message) *callback {
-	cb := p.beforeModify
+	cb := p.on[registry.BeforeMsgModify]
 	if cb == nil || m.SessionType != im.SingleChat && m.SessionType != im.GroupChat || !cb.filter.admits(m) {
 		return nil
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/store"
 	"github.com/parley-im/parley/internal/store/storetest"
+	"github.com/parley-im/parley/internal/webhook/registry"
 )
 
 func TestBeforeSendRequest(t *testing.T) {
@@ -317,7 +318,7 @@ func TestSaturationFailsAtOnce(t *testing.T) {
 		calls.Go(ask)
 		<-entered
 	}
-	limit := e.plan.Load().beforeSendSingle.limit
+	limit := e.plan.Load().on[registry.BeforeSendSingleMsg].limit
 	for range 2 { // waiting
 		calls.Go(ask)
 	}

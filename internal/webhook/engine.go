@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -39,19 +40,13 @@ type Engine struct {
 }
 
 // plan is a configuration made ready for use: never changed, only replaced.
-// A nil callback is off.
 type plan struct {
 	deadline time.Duration
-	strict   bool // StrictActionCode
-	byKey    map[string]*callback
-
-	beforeSendSingle, beforeSendGroup, beforeModify  *callback
-	afterSendSingle, afterSendGroup, afterSave       *callback
-	afterUserOnline, afterUserOffline, afterKickUser *callback
-	afterSingleRead, afterGroupRead                  *callback
-	afterRevoke, afterGroupRevoke                    *callback
-
-	wanted [im.EventKinds]bool
+	strict   bool                         // StrictActionCode
+	byKey    map[string]*callback         // those that are on
+	on       [registry.Last + 1]*callback // by number; nil is off
+	asks     bool                         // a before callback is on
+	wanted   [im.EventKinds]bool
 }
 
 // callback is one callback that is on.
@@ -146,31 +141,16 @@ func newPlan(cfg Config) (*plan, error) {
 			problems = append(problems, fmt.Errorf("%s: %w", desc.Key, err))
 		}
 		if c.Enable {
-			p.byKey[desc.Key] = cb
+			p.byKey[desc.Key], p.on[desc.ID] = cb, cb
+			p.asks = p.asks || desc.Kind == registry.Before
 		}
 	}
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
-	p.beforeSendSingle = p.byKey["beforeSendSingleMsg"]
-	p.beforeSendGroup = p.byKey["beforeSendGroupMsg"]
-	p.beforeModify = p.byKey["beforeMsgModify"]
-	p.afterSendSingle = p.byKey["afterSendSingleMsg"]
-	p.afterSendGroup = p.byKey["afterSendGroupMsg"]
-	p.afterSave = p.byKey["afterMsgSaveDB"]
-	p.afterUserOnline = p.byKey["afterUserOnline"]
-	p.afterUserOffline = p.byKey["afterUserOffline"]
-	p.afterKickUser = p.byKey["afterUserKickOff"]
-	p.afterSingleRead = p.byKey["afterSingleMsgRead"]
-	p.afterGroupRead = p.byKey["afterGroupMsgRead"]
-	p.afterRevoke = p.byKey["afterRevokeMsg"]
-	p.afterGroupRevoke = p.byKey["afterGroupMsgRevoke"]
-	p.wanted[im.EventMessagesRead] = p.afterSingleRead != nil || p.afterGroupRead != nil
-	p.wanted[im.EventMessageRevoked] = p.afterRevoke != nil || p.afterGroupRevoke != nil
-	p.wanted[im.EventMessageSent] = p.afterSendSingle != nil || p.afterSendGroup != nil || p.afterSave != nil
-	p.wanted[im.EventUserOnline] = p.afterUserOnline != nil
-	p.wanted[im.EventUserOffline] = p.afterUserOffline != nil
-	p.wanted[im.EventUserKicked] = p.afterKickUser != nil
+	for kind, ids := range reports {
+		p.wanted[kind] = slices.ContainsFunc(ids, func(id registry.ID) bool { return p.on[id] != nil })
+	}
 	return p, nil
 }
 

@@ -60,7 +60,7 @@ func TestFilter(t *testing.T) {
 func TestFilterObeysTheRegistry(t *testing.T) {
 	e := newEngine(t, Config{URL: "http://127.0.0.1:9", Callbacks: on(Callback{AttentionIDs: []string{"x"}}, "beforeSendSingleMsg", "afterSendSingleMsg")}, Options{})
 	p := e.plan.Load()
-	if m := text("hi"); !p.beforeSendSingle.filter.admits(m) || p.afterSendSingle.filter.admits(m) {
+	if m := text("hi"); !p.on[registry.BeforeSendSingleMsg].filter.admits(m) || p.on[registry.AfterSendSingleMsg].filter.admits(m) {
 		t.Error("attentionIds choose for before-calls, or do not for after-events")
 	}
 }

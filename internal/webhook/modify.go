@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/webhook/payload"
 )
 
 // modify applies the overrides of beforeMsgModify to m. A field that is absent
@@ -38,7 +39,7 @@ func (a *answer) modify(m *im.Message) (changed, dropped []string, err error) {
 		m.Options = options
 		o.changed = append(o.changed, "options")
 	}
-	if push, ok := take[pushInfo](&o, "offlinePushInfo"); ok {
+	if push, ok := take[payload.PushInfo](&o, "offlinePushInfo"); ok {
 		if info := im.PushInfo(push); m.Push == nil || *m.Push != info {
 			m.Push = &info
 			o.changed = append(o.changed, "offlinePushInfo")
@@ -55,16 +56,6 @@ func (a *answer) modify(m *im.Message) (changed, dropped []string, err error) {
 	replaceID(&o, "clientMsgID", &m.ClientMsgID)
 	replaceID(&o, "serverMsgID", &m.ServerMsgID)
 	return changed, o.dropped, nil
-}
-
-// pushInfo is im.PushInfo with its wire names.
-type pushInfo struct {
-	Title         string `json:"title"`
-	Desc          string `json:"desc"`
-	Ex            string `json:"ex"`
-	IOSPushSound  string `json:"iOSPushSound"`
-	IOSBadgeCount bool   `json:"iOSBadgeCount"`
-	SignalInfo    string `json:"signalInfo"`
 }
 
 type overrides struct {

@@ -5,7 +5,19 @@ import (
 
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/store"
+	"github.com/parley-im/parley/internal/webhook/payload"
+	"github.com/parley-im/parley/internal/webhook/registry"
 )
+
+// reports are the callbacks that an event of a kind may be told by.
+var reports = [im.EventKinds][]registry.ID{
+	im.EventMessageSent:    {registry.AfterSendSingleMsg, registry.AfterSendGroupMsg, registry.AfterMsgSaveDB},
+	im.EventUserOnline:     {registry.AfterUserOnline},
+	im.EventUserOffline:    {registry.AfterUserOffline},
+	im.EventUserKicked:     {registry.AfterUserKickOff},
+	im.EventMessagesRead:   {registry.AfterSingleMsgRead, registry.AfterGroupMsgRead},
+	im.EventMessageRevoked: {registry.AfterRevokeMsg, registry.AfterGroupMsgRevoke},
+}
 
 // Enabled implements store.Recorder.
 func (e *Engine) Enabled(kind im.EventKind) bool {
@@ -26,16 +38,16 @@ func (e *Engine) Render(event im.Event) []store.OutboxEvent {
 	case im.RevokeReported:
 		return e.messageRevoked(p, ev)
 	case im.UserOnline:
-		if cb := p.afterUserOnline; cb != nil {
-			body := render(onlineBody{presence(ev.Session, ev.At, cb, ev.OperationID), ev.IsBackground, ev.Session.ConnID})
+		if cb := p.on[registry.AfterUserOnline]; cb != nil {
+			body := render(payload.Online{Presence: presence(ev.Session, ev.At, cb, ev.OperationID), IsAppBackground: ev.IsBackground, ConnID: ev.Session.ConnID})
 			return []store.OutboxEvent{e.event(cb, ev.Session.UserID, ev.OperationID, body)}
 		}
 	case im.UserOffline:
-		if cb := p.afterUserOffline; cb != nil {
+		if cb := p.on[registry.AfterUserOffline]; cb != nil {
 			return e.sessionEnded(cb, ev.Session, ev.At, ev.OperationID)
 		}
 	case im.UserKicked:
-		if cb := p.afterKickUser; cb != nil {
+		if cb := p.on[registry.AfterUserKickOff]; cb != nil {
 			return e.sessionEnded(cb, ev.Session, ev.At, ev.OperationID)
 		}
 	}
@@ -46,15 +58,15 @@ func (e *Engine) messageSent(p *plan, m *im.Message, operationID string) []store
 	var sent *callback
 	switch m.SessionType {
 	case im.SingleChat:
-		sent = p.afterSendSingle
+		sent = p.on[registry.AfterSendSingleMsg]
 	case im.GroupChat:
-		sent = p.afterSendGroup
+		sent = p.on[registry.AfterSendGroupMsg]
 	default: // notices of accounts are only reported as saved
 	}
 	if sent != nil && !sent.filter.admits(m) {
 		sent = nil
 	}
-	saved := p.afterSave
+	saved := p.on[registry.AfterMsgSaveDB]
 	if saved != nil && (m.Seq == 0 || !saved.filter.admits(m)) {
 		saved = nil
 	}
@@ -89,11 +101,11 @@ func (e *Engine) messageSent(p *plan, m *im.Message, operationID string) []store
 // reported, of single messages otherwise. OpenIM has none for notification
 // accounts.
 func (e *Engine) messagesRead(p *plan, ev im.ReadReported) []store.OutboxEvent {
-	cb, body := p.afterSingleRead, any(nil)
+	cb, body := p.on[registry.AfterSingleMsgRead], any(nil)
 	switch {
 	case ev.Whole && ev.Type == im.GroupChat:
-		if cb = p.afterGroupRead; cb != nil {
-			body = groupReadBody{
+		if cb = p.on[registry.AfterGroupMsgRead]; cb != nil {
+			body = payload.GroupRead{
 				CallbackCommand: cb.Command, SendID: ev.ReaderID, ReceiveID: ev.ReaderID, UnreadMsgNum: int64(ev.ReadSeq), ContentType: int64(ev.Type),
 				GroupID: ev.GroupID, ConversationID: string(ev.ConversationID), HasReadSeq: int64(ev.ReadSeq),
 			}
@@ -101,8 +113,8 @@ func (e *Engine) messagesRead(p *plan, ev im.ReadReported) []store.OutboxEvent {
 	case ev.Whole && ev.Type != im.SingleChat:
 		return nil
 	case cb != nil:
-		body = singleReadBody{
-			CallbackCommand: cb.Command, ConversationID: string(ev.ConversationID), UserID: ev.ReaderID, Seqs: ev.Seqs, ContentType: int32(ev.Type),
+		body = payload.SingleRead{
+			CallbackCommand: cb.Command, ConversationID: string(ev.ConversationID), UserID: ev.ReaderID, Seqs: seqs(ev.Seqs), ContentType: int32(ev.Type),
 			HasReadSeq: int64(ev.ReadSeq),
 		}
 	}
@@ -114,9 +126,9 @@ func (e *Engine) messagesRead(p *plan, ev im.ReadReported) []store.OutboxEvent {
 
 // messageRevoked makes the event of every revocation, and the one of groups.
 func (e *Engine) messageRevoked(p *plan, ev im.RevokeReported) []store.OutboxEvent {
-	callbacks := []*callback{p.afterRevoke}
+	callbacks := []*callback{p.on[registry.AfterRevokeMsg]}
 	if ev.Message.SessionType == im.GroupChat {
-		callbacks = append(callbacks, p.afterGroupRevoke)
+		callbacks = append(callbacks, p.on[registry.AfterGroupMsgRevoke])
 	}
 	var rows []store.OutboxEvent
 	for _, cb := range callbacks {
@@ -124,7 +136,7 @@ func (e *Engine) messageRevoked(p *plan, ev im.RevokeReported) []store.OutboxEve
 			continue
 		}
 		m := ev.Message
-		row := e.event(cb, string(m.ConversationID), ev.OperationID, render(revokeBody{
+		row := e.event(cb, string(m.ConversationID), ev.OperationID, render(payload.Revoke{
 			CallbackCommand: cb.Command, ConversationID: string(m.ConversationID), Seq: int64(m.Seq), UserID: ev.RevokerID,
 			ClientMsgID: m.ClientMsgID, SendID: m.SendID, SessionType: int32(m.SessionType), GroupID: m.GroupID,
 		}))
@@ -135,7 +147,7 @@ func (e *Engine) messageRevoked(p *plan, ev im.RevokeReported) []store.OutboxEve
 }
 
 func (e *Engine) sessionEnded(cb *callback, s im.Session, at im.Millis, operationID string) []store.OutboxEvent {
-	body := render(offlineBody{presence(s, at, cb, operationID), s.ConnID})
+	body := render(payload.Offline{Presence: presence(s, at, cb, operationID), ConnID: s.ConnID})
 	return []store.OutboxEvent{e.event(cb, s.UserID, operationID, body)}
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/webhook/registry"
 )
 
 const goldenTime = 1_700_000_000_123
@@ -66,11 +67,11 @@ func TestGoldenBodies(t *testing.T) {
 				var query string
 				switch golden.Command {
 				case "callbackBeforeSendSingleMsgCommand":
-					got = renderMessage(messageOf(want), p.beforeSendSingle, "op")
+					got = renderMessage(messageOf(want), p.on[registry.BeforeSendSingleMsg], "op")
 				case "callbackBeforeSendGroupMsgCommand":
-					got = renderMessage(messageOf(want), p.beforeSendGroup, "op")
+					got = renderMessage(messageOf(want), p.on[registry.BeforeSendGroupMsg], "op")
 				case "callbackBeforeMsgModifyCommand":
-					got = renderAddressed(messageOf(want), p.beforeModify, "op")
+					got = renderAddressed(messageOf(want), p.on[registry.BeforeMsgModify], "op")
 					want["recvID"], want["groupID"] = "", "" // our additions; the recorded body names no target
 				default:
 					for _, row := range e.Render(eventOf(want)) {
@@ -202,7 +203,7 @@ var added = map[string]map[string]any{
 func TestRenderEscapesAsUpstream(t *testing.T) {
 	p := allOn(t).plan.Load()
 	m := &im.Message{SessionType: im.SingleChat, Content: []byte(`{"content":"<b>&é中"}`), SenderNickname: "\u2028"}
-	body := string(renderMessage(m, p.beforeSendSingle, ""))
+	body := string(renderMessage(m, p.on[registry.BeforeSendSingleMsg], ""))
 	for _, want := range []string{`\u003cb\u003e\u0026é中`, `"senderNickname":"\u2028"`, `"atUserList":null`, `"operationID":""`} {
 		if !strings.Contains(body, want) {
 			t.Errorf("body %s lacks %s", body, want)
