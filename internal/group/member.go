@@ -135,9 +135,10 @@ type Since struct {
 	Version im.Version
 }
 
-// MemberChangesBatch answers for several groups. Groups that the caller may
-// not look into, or that are gone, are left out; so is what follows after some
-// hundred changed members.
+// MemberChangesBatch answers for several groups. What follows after some hundred
+// changed members is left out: clients ask again for what they got no answer to,
+// at once and for ever. So a group that the caller may not look into, or that is
+// gone, has an answer too: nothing changed.
 func (s *Service) MemberChangesBatch(ctx context.Context, asked []Since) (map[string]MemberChanges, error) {
 	if len(asked) > MaxBatch {
 		return nil, im.ErrArgs.With("more than %d groups", MaxBatch)
@@ -155,7 +156,7 @@ func (s *Service) MemberChangesBatch(ctx context.Context, asked []Since) (map[st
 		}
 		switch {
 		case errors.Is(err, im.ErrNoPermission), errors.Is(err, im.ErrNotFound), errors.Is(err, im.ErrGroupDismissed):
-			continue
+			c = MemberChanges{}
 		case err != nil:
 			return nil, err
 		}
