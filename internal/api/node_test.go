@@ -133,12 +133,12 @@ func start(t *testing.T, open storetest.Open, userIDs ...string) *node {
 	}
 	n.auth = auth.New(s, auth.Options{Secret: []byte(secret), Expire: 90 * 24 * time.Hour, Admins: []string{adminID}, Policy: auth.PolicyPerPlatform})
 	n.messages = message.New(s, nil, n.out, wire.Notices{}, message.Options{IsAdmin: n.auth.IsAdmin, Style: style, Logger: log})
-	users := user.New(s, n.messages, log)
+	users := user.New(s, n.messages, im.NoHooks{}, log)
 	if err := users.EnsureAdmins(t.Context(), []im.User{{UserID: adminID, Nickname: "superAdmin"}}); err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(api.New(api.Options{
-		Auth: n.auth, Users: users, Relations: relation.New(s, n.messages, log), Groups: group.New(s, n.messages, group.Options{Logger: log}),
+		Auth: n.auth, Users: users, Relations: relation.New(s, n.messages, im.NoHooks{}, log), Groups: group.New(s, n.messages, group.Options{Logger: log}),
 		Conversations: conversation.New(s, n.messages, log), Messages: n.messages,
 		Online: n.online, Kick: n.online.kick, MaxBody: maxBody, Logger: log,
 	}))

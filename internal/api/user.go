@@ -33,7 +33,9 @@ func (s *server) registerUsers(ctx context.Context, req *registerUsersReq) (none
 }
 
 func (s *server) updateUser(ctx context.Context, req *user.UpdateUserInfoReq) (none, error) {
-	return none{}, s.Users.Update(ctx, req.UserInfo.UserID, wire.ToUserChange(req.UserInfo))
+	c := wire.ToUserChange(req.UserInfo)
+	c.Older = true
+	return none{}, s.Users.Update(ctx, req.UserInfo.UserID, c)
 }
 
 // updateUserExReq has the check that the protocol's type lacks.
@@ -54,8 +56,7 @@ func (s *server) updateUserEx(ctx context.Context, req *updateUserExReq) (none, 
 }
 
 func (s *server) setGlobalRecvOpt(ctx context.Context, req *user.SetGlobalRecvMessageOptReq) (none, error) {
-	opt := im.RecvOpt(req.GlobalRecvMsgOpt)
-	return none{}, s.Users.Update(ctx, req.UserID, im.UserChange{RecvOpt: &opt})
+	return none{}, s.Users.SetRecvOpt(ctx, req.UserID, im.RecvOpt(req.GlobalRecvMsgOpt))
 }
 
 func (s *server) usersInfo(ctx context.Context, req *user.GetDesignateUsersReq) (*user.GetDesignateUsersResp, error) {

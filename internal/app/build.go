@@ -21,7 +21,7 @@ import (
 // administrators exist.
 func services(ctx context.Context, s *server, messages *message.Service, o online) (api.Options, error) {
 	c := s.options.Config
-	users := user.New(s.store, messages, s.log)
+	users := user.New(s.store, messages, s.hooks, s.log)
 	admins := make([]im.User, len(c.Share.Admins))
 	for i, a := range c.Share.Admins {
 		admins[i] = im.User{UserID: a.UserID, Nickname: a.Nickname}
@@ -39,7 +39,7 @@ func services(ctx context.Context, s *server, messages *message.Service, o onlin
 	return api.Options{
 		Auth:          s.auth,
 		Users:         users,
-		Relations:     relation.New(s.store, messages, s.log),
+		Relations:     relation.New(s.store, messages, s.hooks, s.log),
 		Groups:        groups,
 		Conversations: conversation.New(s.store, messages, s.log),
 		Messages:      messages,

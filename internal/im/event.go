@@ -12,6 +12,14 @@ const (
 	EventUserKicked
 	EventMessagesRead
 	EventMessageRevoked
+	EventUsersRegistered
+	EventProfileUpdated
+	EventFriendRequested
+	EventFriendAgreed
+	EventFriendDeleted
+	EventRemarkSet
+	EventFriendsImported
+	EventUserUnblocked
 
 	EventKinds = iota + 1 // one past the last
 )
@@ -68,6 +76,56 @@ type RevokeReported struct {
 	OperationID string
 }
 
+// UsersRegistered: accounts were made.
+type UsersRegistered struct {
+	Users       []User
+	OperationID string
+}
+
+// ProfileUpdated: somebody asked for a change of a profile, and it was made.
+type ProfileUpdated struct {
+	UserID      string
+	Change      UserChange
+	OperationID string
+}
+
+// FriendAsked: a user wants to be another's friend.
+type FriendAsked struct {
+	FromID, ToID, Message string
+	OperationID           string
+}
+
+// FriendAgreed: he accepted.
+type FriendAgreed struct {
+	FromID, ToID, Answer string // FromID is who asked
+	OperationID          string
+}
+
+// FriendRemoved: a user took a friend out of his list.
+type FriendRemoved struct {
+	OwnerID, FriendID string
+	OperationID       string
+}
+
+// RemarkSet: a user named a friend.
+type RemarkSet struct {
+	OwnerID, FriendID, Remark string
+	OperationID               string
+}
+
+// FriendsImported: an administrator made users friends.
+type FriendsImported struct {
+	OwnerID     string
+	FriendIDs   []string
+	OperationID string
+}
+
+// BlockRemoved: a user takes another's messages again.
+type BlockRemoved struct {
+	OwnerID, BlockedID string
+	OperationID        string
+}
+
 // Session is one connection of a user.
 type Session struct {
 	ConnID   string
@@ -92,3 +150,27 @@ func (ReadReported) Kind() EventKind { return EventMessagesRead }
 
 // Kind implements Event.
 func (RevokeReported) Kind() EventKind { return EventMessageRevoked }
+
+// Kind implements Event.
+func (UsersRegistered) Kind() EventKind { return EventUsersRegistered }
+
+// Kind implements Event.
+func (ProfileUpdated) Kind() EventKind { return EventProfileUpdated }
+
+// Kind implements Event.
+func (FriendAsked) Kind() EventKind { return EventFriendRequested }
+
+// Kind implements Event.
+func (FriendAgreed) Kind() EventKind { return EventFriendAgreed }
+
+// Kind implements Event.
+func (FriendRemoved) Kind() EventKind { return EventFriendDeleted }
+
+// Kind implements Event.
+func (RemarkSet) Kind() EventKind { return EventRemarkSet }
+
+// Kind implements Event.
+func (FriendsImported) Kind() EventKind { return EventFriendsImported }
+
+// Kind implements Event.
+func (BlockRemoved) Kind() EventKind { return EventUserUnblocked }

@@ -35,6 +35,9 @@ type User struct {
 type UserChange struct {
 	Nickname, FaceURL, Ex *string
 	RecvOpt               *RecvOpt
+	// Older: asked for by the request of older clients, which has callbacks of
+	// its own.
+	Older bool
 }
 
 // Setting is what the operator tells client programs: everybody's if UserID is

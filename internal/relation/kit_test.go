@@ -55,7 +55,7 @@ func newKit(t *testing.T, s *store.Store, more ...string) *kit {
 		IsAdmin: func(string) bool { return false },
 		Style:   func(c im.ContentType) message.NoticeStyle { return message.NoticeStyle{Chat: c == agreed} },
 	})
-	k.Service = relation.New(s, messages, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	k.Service = relation.New(s, messages, im.NoHooks{}, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err := s.Write(t.Context(), func(tx *store.Tx) error {
 		for _, id := range append([]string{"alice", "bob", "carol"}, more...) {
 			if err := tx.InsertUser(im.User{UserID: id, Nickname: "nick " + id}); err != nil {

@@ -27,12 +27,13 @@ const MaxBatch = 1000
 type Service struct {
 	store    *store.Store
 	messages *message.Service
+	hooks    im.Hooks
 	log      *slog.Logger
 }
 
 // New returns a service that announces changes through messages.
-func New(s *store.Store, m *message.Service, log *slog.Logger) *Service {
-	return &Service{store: s, messages: m, log: log}
+func New(s *store.Store, m *message.Service, h im.Hooks, log *slog.Logger) *Service {
+	return &Service{store: s, messages: m, hooks: h, log: log}
 }
 
 var errTooLong = im.ErrArgs.With("a text is longer than %d bytes", im.MaxText)
@@ -41,15 +42,21 @@ func tooLong(text *string) bool { return text != nil && len(*text) > im.MaxText 
 
 // Import makes users friends without asking them.
 func (s *Service) Import(ctx context.Context, ownerID string, friendIDs []string) error {
-	distinct := slices.Compact(slices.Sorted(slices.Values(friendIDs)))
-	switch {
-	case len(friendIDs) > MaxBatch:
-		return im.ErrArgs.With("more than %d friends", MaxBatch)
-	case slices.Contains(friendIDs, ownerID):
-		return im.ErrOwnFriend.With("user %s", ownerID)
-	case len(distinct) != len(friendIDs):
-		return im.ErrArgs.With("friend userID repeated")
+	if err := checkImport(ownerID, friendIDs); err != nil {
+		return err
 	}
+	if s.hooks.Wants(im.AskImportFriends) {
+		q := im.MayImportFriends{OwnerID: ownerID, FriendIDs: friendIDs}
+		if err := s.ask(ctx, &q, func(tx *store.Tx) error { return known(tx, append([]string{ownerID}, friendIDs...)) }); err != nil {
+			return err
+		}
+		if err := checkImport(ownerID, q.FriendIDs); err != nil {
+			return err
+		}
+		ctx, friendIDs = context.WithoutCancel(ctx), q.FriendIDs
+	}
+	distinct := slices.Sorted(slices.Values(friendIDs))
+	operationID := im.OperationOf(ctx)
 	operator := im.CallerOf(ctx).UserID
 	lists := slices.Sorted(slices.Values(append(distinct, ownerID))) // locked in user order
 	var fresh []string
@@ -74,7 +81,10 @@ func (s *Service) Import(ctx context.Context, ownerID string, friendIDs []string
 				return err
 			}
 		}
-		return nil
+		if !tx.Wanted(im.EventFriendsImported) {
+			return nil
+		}
+		return tx.Record(im.FriendsImported{OwnerID: ownerID, FriendIDs: friendIDs, OperationID: operationID})
 	})
 	if err != nil {
 		return fmt.Errorf("import friends: %w", err)
@@ -83,7 +93,29 @@ func (s *Service) Import(ctx context.Context, ownerID string, friendIDs []string
 	return nil
 }
 
-// atOnce is how many notifications of one call are under way together.
+func checkImport(ownerID string, friendIDs []string) error {
+	switch {
+	case len(friendIDs) > MaxBatch:
+		return im.ErrArgs.With("more than %d friends", MaxBatch)
+	case slices.Contains(friendIDs, ownerID):
+		return im.ErrOwnFriend.With("user %s", ownerID)
+	case len(slices.Compact(slices.Sorted(slices.Values(friendIDs)))) != len(friendIDs):
+		return im.ErrArgs.With("friend userID repeated")
+	}
+	return nil
+}
+
+// ask puts a question to the business server if the rules, by reading, allow
+// what it is about.
+func (s *Service) ask(ctx context.Context, q im.Question, rules func(*store.Tx) error) error {
+	if err := s.store.Read(ctx, rules); err != nil {
+		return err
+	}
+	return s.hooks.Ask(s.hooks.WithDeadline(ctx), q)
+}
+
+// atOnce is how many notifications of one call are under way together, or
+// questions.
 const atOnce = 16
 
 // tellImported announces new friends, each in the chat with him as the
@@ -122,44 +154,16 @@ func (s *Service) change(ctx context.Context, ownerID string, f func(*store.Tx) 
 // Delete removes a friend from a user's list; he stays in the friend's. That he
 // was not in it is no error.
 func (s *Service) Delete(ctx context.Context, ownerID, friendID string) error {
+	operationID := im.OperationOf(ctx)
 	return s.change(ctx, ownerID, func(tx *store.Tx) (im.Notice, error) {
 		err := tx.DeleteFriend(ownerID, friendID)
-		if errors.Is(err, store.ErrNotListed) {
+		switch {
+		case errors.Is(err, store.ErrNotListed):
 			err = errNothing
+		case err == nil && tx.Wanted(im.EventFriendDeleted):
+			err = tx.Record(im.FriendRemoved{OwnerID: ownerID, FriendID: friendID, OperationID: operationID})
 		}
 		return im.FriendDeleted{OwnerID: ownerID, FriendID: friendID}, err
-	})
-}
-
-// SetRemark names a friend.
-func (s *Service) SetRemark(ctx context.Context, ownerID, friendID, remark string) error {
-	if tooLong(&remark) {
-		return errTooLong
-	}
-	return s.change(ctx, ownerID, func(tx *store.Tx) (im.Notice, error) {
-		n, err := tx.UpdateFriends(ownerID, []string{friendID}, im.FriendChange{Remark: &remark})
-		if err == nil && n == 0 {
-			err = im.ErrNotFound.With("user %s is not a friend of %s", friendID, ownerID)
-		}
-		return im.FriendRemarkSet{OwnerID: ownerID, FriendID: friendID}, err
-	})
-}
-
-// Update changes entries of a user's list; users who are not in it are passed
-// over.
-func (s *Service) Update(ctx context.Context, ownerID string, friendIDs []string, c im.FriendChange) error {
-	if err := checkIDs(friendIDs); err != nil {
-		return err
-	}
-	if tooLong(c.Remark) || tooLong(c.Ex) {
-		return errTooLong
-	}
-	return s.change(ctx, ownerID, func(tx *store.Tx) (im.Notice, error) {
-		n, err := tx.UpdateFriends(ownerID, friendIDs, c)
-		if err == nil && n == 0 {
-			err = errNothing
-		}
-		return im.FriendsUpdated{OwnerID: ownerID, FriendIDs: friendIDs}, err
 	})
 }
 
@@ -238,6 +242,14 @@ func (s *Service) Block(ctx context.Context, ownerID, blockedID, ex string) erro
 	case tooLong(&ex):
 		return errTooLong
 	}
+	if s.hooks.Wants(im.AskBlock) {
+		if err := s.ask(ctx, &im.MayBlock{OwnerID: ownerID, BlockedID: blockedID}, func(tx *store.Tx) error {
+			return mayBlock(tx, ownerID, blockedID)
+		}); err != nil {
+			return err
+		}
+		ctx = context.WithoutCancel(ctx)
+	}
 	operator := im.CallerOf(ctx).UserID
 	return s.change(ctx, ownerID, func(tx *store.Tx) (im.Notice, error) {
 		if err := known(tx, []string{ownerID, blockedID}); err != nil {
@@ -251,12 +263,27 @@ func (s *Service) Block(ctx context.Context, ownerID, blockedID, ex string) erro
 	})
 }
 
+func mayBlock(tx *store.Tx, ownerID, blockedID string) error {
+	if err := known(tx, []string{ownerID, blockedID}); err != nil {
+		return err
+	}
+	blocks, err := tx.Blocks(ownerID, []string{blockedID})
+	if err == nil && len(blocks) > 0 {
+		err = im.ErrDuplicate.With("user %s is blocked already", blockedID)
+	}
+	return err
+}
+
 // Unblock takes a block back; without one it does nothing.
 func (s *Service) Unblock(ctx context.Context, ownerID, blockedID string) error {
+	operationID := im.OperationOf(ctx)
 	return s.change(ctx, ownerID, func(tx *store.Tx) (im.Notice, error) {
 		err := tx.DeleteBlock(ownerID, blockedID)
-		if errors.Is(err, store.ErrNotListed) {
+		switch {
+		case errors.Is(err, store.ErrNotListed):
 			err = errNothing
+		case err == nil && tx.Wanted(im.EventUserUnblocked):
+			err = tx.Record(im.BlockRemoved{OwnerID: ownerID, BlockedID: blockedID, OperationID: operationID})
 		}
 		return im.UserUnblocked{OwnerID: ownerID, BlockedID: blockedID}, err
 	})

@@ -18,23 +18,41 @@ func (s *Service) Apply(ctx context.Context, fromID, toID, text, ex string) erro
 	case tooLong(&text), tooLong(&ex):
 		return errTooLong
 	}
+	if s.hooks.Wants(im.AskRequestFriend) {
+		q := im.MayRequestFriend{FromID: fromID, ToID: toID, Message: text, Ex: ex}
+		if err := s.ask(ctx, &q, func(tx *store.Tx) error { return mayApply(tx, fromID, toID) }); err != nil {
+			return err
+		}
+		ctx = context.WithoutCancel(ctx)
+	}
+	operationID := im.OperationOf(ctx)
 	return s.messages.Notify(ctx, message.Notification{SendID: fromID, RecvID: toID, Change: func(tx *store.Tx) (im.Notice, error) {
-		if err := known(tx, []string{fromID, toID}); err != nil {
+		if err := mayApply(tx, fromID, toID); err != nil {
 			return nil, err
-		}
-		toInFrom, fromInTo, err := areFriends(tx, fromID, toID)
-		if err != nil {
-			return nil, err
-		}
-		if toInFrom && fromInTo {
-			return nil, im.ErrAlreadyFriends.With("users %s and %s are friends", fromID, toID)
 		}
 		if err := tx.PutFriendRequest(fromID, toID, text, ex, s.store.Now()); err != nil {
 			return nil, err
 		}
+		if tx.Wanted(im.EventFriendRequested) {
+			if err := tx.Record(im.FriendAsked{FromID: fromID, ToID: toID, Message: text, OperationID: operationID}); err != nil {
+				return nil, err
+			}
+		}
 		r, _, err := tx.FriendRequest(fromID, toID)
 		return im.FriendRequested{Request: r}, err
 	}})
+}
+
+// mayApply lets a user ask another whose friend he is not.
+func mayApply(tx *store.Tx, fromID, toID string) error {
+	if err := known(tx, []string{fromID, toID}); err != nil {
+		return err
+	}
+	toInFrom, fromInTo, err := areFriends(tx, fromID, toID)
+	if err == nil && toInFrom && fromInTo {
+		err = im.ErrAlreadyFriends.With("users %s and %s are friends", fromID, toID)
+	}
+	return err
 }
 
 // Agree makes two users friends as one of them asked. A request the other way
@@ -43,7 +61,20 @@ func (s *Service) Agree(ctx context.Context, fromID, toID, answer string) error 
 	if tooLong(&answer) {
 		return errTooLong
 	}
-	handler := im.CallerOf(ctx).UserID
+	if s.hooks.Wants(im.AskAgreeFriend) {
+		q := im.MayAgreeFriend{FromID: fromID, ToID: toID, Answer: answer}
+		if err := s.ask(ctx, &q, func(tx *store.Tx) error {
+			r, found, err := tx.FriendRequest(fromID, toID)
+			if err == nil {
+				err = mayAgree(r, found, r.Result == im.RequestPending)
+			}
+			return err
+		}); err != nil {
+			return err
+		}
+		ctx = context.WithoutCancel(ctx)
+	}
+	handler, operationID := im.CallerOf(ctx).UserID, im.OperationOf(ctx)
 	return s.messages.Notify(ctx, message.Notification{SendID: toID, RecvID: fromID, Change: func(tx *store.Tx) (im.Notice, error) {
 		now := s.store.Now()
 		pending, err := tx.AnswerFriendRequest(fromID, toID, im.RequestAgreed, &answer, &handler, now)
@@ -51,13 +82,11 @@ func (s *Service) Agree(ctx context.Context, fromID, toID, answer string) error 
 			return nil, err
 		}
 		r, found, err := tx.FriendRequest(fromID, toID)
-		switch {
-		case err != nil:
+		if err == nil {
+			err = mayAgree(r, found, pending)
+		}
+		if err != nil {
 			return nil, err
-		case !found:
-			return nil, im.ErrNotFound.With("user %s did not ask %s", fromID, toID)
-		case !pending:
-			return nil, im.ErrArgs.With("the friend request has been processed")
 		}
 		if _, err := tx.AnswerFriendRequest(toID, fromID, im.RequestAgreed, nil, &handler, now); err != nil {
 			return nil, err
@@ -71,8 +100,24 @@ func (s *Service) Agree(ctx context.Context, fromID, toID, answer string) error 
 				return nil, err
 			}
 		}
+		if tx.Wanted(im.EventFriendAgreed) {
+			if err := tx.Record(im.FriendAgreed{FromID: fromID, ToID: toID, Answer: answer, OperationID: operationID}); err != nil {
+				return nil, err
+			}
+		}
 		return im.FriendRequestAgreed{ApplicantID: fromID, ApproverID: toID, Request: &r}, nil
 	}})
+}
+
+// mayAgree refuses to accept a request that is not there, or was answered.
+func mayAgree(r im.FriendRequest, found, pending bool) error {
+	switch {
+	case !found:
+		return im.ErrNotFound.With("no such friend request")
+	case !pending:
+		return im.ErrArgs.With("the friend request of %s has been processed", r.From.UserID)
+	}
+	return nil
 }
 
 // Refuse answers a request with no.

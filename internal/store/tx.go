@@ -36,8 +36,12 @@ type Tx struct {
 // it returns. f must be quick and must not use tx.
 func (tx *Tx) AfterCommit(f func()) { tx.after = append(tx.after, f) }
 
+// Wanted reports whether events of a kind are recorded. Who asks first makes no
+// event for nobody.
+func (tx *Tx) Wanted(kind im.EventKind) bool { return tx.store.recorder.Enabled(kind) }
+
 // Record tells the recorder about an event and stores what it renders, in this
-// transaction. It costs nothing when nobody wants events of this kind.
+// transaction.
 func (tx *Tx) Record(e im.Event) error {
 	if !tx.store.recorder.Enabled(e.Kind()) {
 		return nil

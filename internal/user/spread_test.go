@@ -106,7 +106,7 @@ func TestFinishSpreads(t *testing.T) {
 			t.Fatal(err)
 		}
 		out := &outbox{told: map[string]int{}}
-		users := user.New(s, message.New(s, nil, out, out, message.Options{}), slog.New(slog.DiscardHandler))
+		users := user.New(s, message.New(s, nil, out, out, message.Options{}), im.NoHooks{}, slog.New(slog.DiscardHandler))
 		for range 2 { // the second finds nothing to do
 			if err := users.FinishSpreads(t.Context()); err != nil {
 				t.Fatal(err)
@@ -129,7 +129,7 @@ func TestUpdateAtOnce(t *testing.T) {
 		s := open(store.Options{})
 		friends := popular(t, s, 500)
 		out := &outbox{told: map[string]int{}}
-		users := user.New(s, message.New(s, nil, out, out, message.Options{}), slog.New(slog.DiscardHandler))
+		users := user.New(s, message.New(s, nil, out, out, message.Options{}), im.NoHooks{}, slog.New(slog.DiscardHandler))
 		const updates = 4
 		var wg sync.WaitGroup
 		for i := range updates {

@@ -23,12 +23,13 @@ const MaxBatch = 1000
 type Service struct {
 	store    *store.Store
 	messages *message.Service
+	hooks    im.Hooks
 	log      *slog.Logger
 }
 
 // New returns a service that announces changes through messages.
-func New(s *store.Store, m *message.Service, log *slog.Logger) *Service {
-	return &Service{store: s, messages: m, log: log}
+func New(s *store.Store, m *message.Service, h im.Hooks, log *slog.Logger) *Service {
+	return &Service{store: s, messages: m, hooks: h, log: log}
 }
 
 // EnsureAdmins makes the profiles of the server's administrators, or gives
@@ -55,6 +56,59 @@ func (s *Service) EnsureAdmins(ctx context.Context, admins []im.User) error {
 
 // Register adds users: all of them, or none.
 func (s *Service) Register(ctx context.Context, users []im.User) error {
+	if err := checkNew(users); err != nil {
+		return err
+	}
+	if s.hooks.Wants(im.AskRegister) {
+		var err error
+		if users, err = s.askRegister(ctx, users); err != nil {
+			return err
+		}
+		ctx = context.WithoutCancel(ctx)
+	}
+	operationID := im.OperationOf(ctx)
+	err := s.store.Write(ctx, func(tx *store.Tx) error {
+		now := s.store.Now()
+		for _, u := range users {
+			u.CreatedAt = now
+			if err := tx.InsertUser(u); err != nil {
+				return err
+			}
+		}
+		if !tx.Wanted(im.EventUsersRegistered) {
+			return nil
+		}
+		return tx.Record(im.UsersRegistered{Users: users, OperationID: operationID})
+	})
+	if errors.Is(err, store.ErrDuplicateKey) {
+		return errRegistered
+	}
+	return err
+}
+
+// askRegister returns the users the business server lets in, who may be others
+// than those asked about.
+func (s *Service) askRegister(ctx context.Context, users []im.User) ([]im.User, error) {
+	ids := make([]string, len(users))
+	for i, u := range users {
+		ids[i] = u.UserID
+	}
+	known, err := s.known(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	if len(known) > 0 {
+		return nil, errRegistered
+	}
+	q := im.MayRegister{Users: users}
+	if err := s.hooks.Ask(s.hooks.WithDeadline(ctx), &q); err != nil {
+		return nil, err
+	}
+	return q.Users, checkNew(q.Users)
+}
+
+// checkNew refuses users that cannot be registered whoever is known already.
+func checkNew(users []im.User) error {
 	if len(users) > MaxBatch {
 		return im.ErrArgs.With("more than %d users", MaxBatch)
 	}
@@ -76,21 +130,10 @@ func (s *Service) Register(ctx context.Context, users []im.User) error {
 		}
 		seen[u.UserID] = true
 	}
-	err := s.store.Write(ctx, func(tx *store.Tx) error {
-		now := s.store.Now()
-		for _, u := range users {
-			u.CreatedAt = now
-			if err := tx.InsertUser(u); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if errors.Is(err, store.ErrDuplicateKey) {
-		return im.ErrRegistered.With("userID registered already")
-	}
-	return err
+	return nil
 }
+
+var errRegistered = im.ErrRegistered.With("userID registered already")
 
 var errTooLong = im.ErrArgs.With("a text is longer than %d bytes", im.MaxText)
 
@@ -101,12 +144,64 @@ func validRecvOpt(o im.RecvOpt) bool { return o >= im.RecvNotify && o <= im.Recv
 // Update changes a profile and tells the user's devices and, if it shows
 // there, those who have him in their friend list.
 func (s *Service) Update(ctx context.Context, userID string, c im.UserChange) error {
+	if err := checkChange(c); err != nil {
+		return err
+	}
+	if s.hooks.Wants(c.QuestionKind()) {
+		if err := s.askUpdate(ctx, userID, &c); err != nil {
+			return err
+		}
+		ctx = context.WithoutCancel(ctx)
+	}
+	operationID := im.OperationOf(ctx)
+	return s.update(ctx, userID, c, func(tx *store.Tx) error {
+		if !tx.Wanted(im.EventProfileUpdated) {
+			return nil
+		}
+		return tx.Record(im.ProfileUpdated{UserID: userID, Change: c, OperationID: operationID})
+	})
+}
+
+// SetRecvOpt changes what a user wants to be told of. The business server has
+// no say in it.
+func (s *Service) SetRecvOpt(ctx context.Context, userID string, opt im.RecvOpt) error {
+	c := im.UserChange{RecvOpt: &opt}
+	if err := checkChange(c); err != nil {
+		return err
+	}
+	return s.update(ctx, userID, c, func(*store.Tx) error { return nil })
+}
+
+func checkChange(c im.UserChange) error {
 	switch {
 	case c.RecvOpt != nil && !validRecvOpt(*c.RecvOpt):
 		return im.ErrArgs.With("GlobalRecvMsgOpt is invalid")
 	case tooLong(c.Nickname), tooLong(c.FaceURL), tooLong(c.Ex):
 		return errTooLong
 	}
+	return nil
+}
+
+func (s *Service) askUpdate(ctx context.Context, userID string, c *im.UserChange) error {
+	known, err := s.known(ctx, []string{userID})
+	if err != nil {
+		return err
+	}
+	if len(known) == 0 {
+		return errUnknown
+	}
+	q := im.MayUpdateProfile{UserID: userID, Change: *c}
+	if err := s.hooks.Ask(s.hooks.WithDeadline(ctx), &q); err != nil {
+		return err
+	}
+	*c = q.Change
+	return checkChange(*c)
+}
+
+var errUnknown = im.ErrNotFound.With("userID not found")
+
+// update makes a change and tells of it; and runs in its transaction.
+func (s *Service) update(ctx context.Context, userID string, c im.UserChange, and func(*store.Tx) error) error {
 	var friends []string // whose lists count the change already
 	var rest bool
 	err := s.store.Write(ctx, func(tx *store.Tx) error {
@@ -116,9 +211,12 @@ func (s *Service) Update(ctx context.Context, userID string, c im.UserChange) er
 			return err
 		}
 		if !found {
-			return im.ErrNotFound.With("userID not found")
+			return errUnknown
 		}
 		if _, err := tx.UpdateUser(userID, c); err != nil {
+			return err
+		}
+		if err := and(tx); err != nil {
 			return err
 		}
 		if !differs(c.Nickname, before.Nickname) && !differs(c.FaceURL, before.FaceURL) {

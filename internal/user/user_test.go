@@ -16,7 +16,7 @@ func TestMain(m *testing.M) { storetest.Main(m) }
 
 func TestEnsureAdmins(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, open storetest.Open) {
-		users := user.New(open(store.Options{}), nil, slog.New(slog.DiscardHandler))
+		users := user.New(open(store.Options{}), nil, im.NoHooks{}, slog.New(slog.DiscardHandler))
 		for _, nickname := range []string{"first", "first", "second"} { // a start, a restart, a changed configuration
 			if err := users.EnsureAdmins(t.Context(), []im.User{{UserID: "imAdmin", Nickname: nickname}}); err != nil {
 				t.Fatal(err)
@@ -31,7 +31,7 @@ func TestEnsureAdmins(t *testing.T) {
 
 func TestRegister(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, open storetest.Open) {
-		users := user.New(open(store.Options{}), nil, slog.New(slog.DiscardHandler))
+		users := user.New(open(store.Options{}), nil, im.NoHooks{}, slog.New(slog.DiscardHandler))
 		if err := users.Register(t.Context(), []im.User{{UserID: "taken", Nickname: "n"}}); err != nil {
 			t.Fatal(err)
 		}

@@ -32,7 +32,7 @@ func (e *Engine) BeforeSend(ctx context.Context, m *im.Message) (asked bool, err
 	if cb == nil {
 		return false, nil
 	}
-	_, err = e.ask(ctx, p, cb, m, renderMessage(m, cb, im.OperationOf(ctx)))
+	_, err = e.ask(ctx, p, cb, about(m), renderMessage(m, cb, im.OperationOf(ctx)))
 	return true, err
 }
 
@@ -45,14 +45,13 @@ func (e *Engine) Modify(ctx context.Context, m *im.Message) (asked bool, changed
 	if cb == nil {
 		return false, nil, nil
 	}
-	a, err := e.ask(ctx, p, cb, m, renderAddressed(m, cb, im.OperationOf(ctx)))
+	a, err := e.ask(ctx, p, cb, about(m), renderAddressed(m, cb, im.OperationOf(ctx)))
 	if err != nil || a == nil {
 		return true, nil, err
 	}
 	changed, dropped, err := a.modify(m)
 	if len(dropped) > 0 {
-		e.log.WarnContext(ctx, "webhook answer has overrides of the wrong type, which were not applied",
-			slog.String("callback", cb.Key), slog.Any("fields", dropped))
+		e.warnDropped(ctx, cb, dropped)
 	}
 	return true, changed, err
 }
@@ -88,9 +87,14 @@ func (p *plan) modifyCallback(m *im.Message) *callback {
 	return cb
 }
 
-// ask makes one before-call about m and decides. It returns the answer whose
+// subject is what a before-call is about, for the delivery log.
+type subject struct{ id, clientMsgID, serverMsgID string }
+
+func about(m *im.Message) subject { return subject{string(m.LogID()), m.ClientMsgID, m.ServerMsgID} }
+
+// ask makes one before-call and decides. It returns the answer whose
 // overrides apply, if any, or the refusal.
-func (e *Engine) ask(ctx context.Context, p *plan, cb *callback, m *im.Message, body []byte) (*answer, error) {
+func (e *Engine) ask(ctx context.Context, p *plan, cb *callback, s subject, body []byte) (*answer, error) {
 	// A client that hangs up does not take back what it asked for.
 	call, cancel := callContext(ctx, p, cb)
 	defer cancel()
@@ -105,7 +109,7 @@ func (e *Engine) ask(ctx context.Context, p *plan, cb *callback, m *im.Message, 
 		}
 	}
 	d := decide(cb, p.strict, resp, failure)
-	e.report(ctx, cb, m, resp, d, time.Since(began))
+	e.report(ctx, cb, s, resp, d, time.Since(began))
 	if d.refusal != nil {
 		return nil, d.refusal
 	}
@@ -145,10 +149,10 @@ func (e *Engine) call(ctx context.Context, cb *callback, r request) (response, e
 }
 
 // report logs a before-call and puts it into the delivery log.
-func (e *Engine) report(ctx context.Context, cb *callback, m *im.Message, resp response, d decision, took time.Duration) {
+func (e *Engine) report(ctx context.Context, cb *callback, s subject, resp response, d decision, took time.Duration) {
 	row := store.Delivery{
 		Callback: cb.Key, Command: cb.Command, Kind: store.DeliveryBefore,
-		OperationID: im.OperationOf(ctx), Subject: string(m.LogID()), ClientMsgID: m.ClientMsgID, ServerMsgID: m.ServerMsgID,
+		OperationID: im.OperationOf(ctx), Subject: s.id, ClientMsgID: s.clientMsgID, ServerMsgID: s.serverMsgID,
 		Attempt: 1, StartedAt: im.MillisOf(e.o.Now().Add(-took)), DurationMS: took.Milliseconds(), Status: resp.status,
 		Outcome: d.outcome, Reason: d.reason, Answer: resp.body,
 	}

@@ -525,6 +525,16 @@ func TestDisabledCostsNothing(t *testing.T) {
 		"filter, send":   func() { _, _ = filtered.BeforeSend(ctx, m) },
 		"filter, modify": func() { _, _, _ = filtered.Modify(ctx, m) },
 		"filter, record": func() { _ = filtered.Enabled(im.EventMessageSent) && filtered.Render(event) != nil },
+		"off, questions": func() {
+			for kind := range im.QuestionKinds {
+				_ = off.Wants(im.QuestionKind(kind))
+			}
+		},
+		"off, events": func() {
+			for kind := range im.EventKinds {
+				_ = off.Enabled(im.EventKind(kind))
+			}
+		},
 	} {
 		if n := testing.AllocsPerRun(100, f); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
@@ -547,6 +557,37 @@ func BenchmarkDisabledRecord(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		_ = e.Enabled(im.EventMessageSent)
+	}
+}
+
+// BenchmarkDisabledQuestions and BenchmarkDisabledEvents are what every place in
+// the nouns does when the callback is off.
+func BenchmarkDisabledQuestions(b *testing.B) {
+	e := newEngine(b, Config{}, Options{})
+	for kind, id := range questions {
+		if id == 0 {
+			continue
+		}
+		b.Run(registry.Of(id).Key, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				_ = e.Wants(im.QuestionKind(kind))
+			}
+		})
+	}
+}
+
+func BenchmarkDisabledEvents(b *testing.B) {
+	e := newEngine(b, Config{}, Options{})
+	for kind, ids := range reports {
+		for _, id := range ids {
+			b.Run(registry.Of(id).Key, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					_ = e.Enabled(im.EventKind(kind))
+				}
+			})
+		}
 	}
 }
 

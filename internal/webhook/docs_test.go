@@ -72,8 +72,11 @@ func TestLanesOfTheRegistry(t *testing.T) {
 			t.Fatalf("%s is not in the registry", key)
 		}
 		want := registry.Conversation
-		if c.Group == "presence" {
+		switch c.Group {
+		case "presence", "user", "relation":
 			want = registry.User
+		case "group":
+			want = registry.GroupLane
 		}
 		if c.Lane != want {
 			t.Errorf("%s is in order by %s, the recorder does it by %s", key, c.Lane, want)

@@ -159,6 +159,9 @@ var fired = []string{
 	"beforeSendSingleMsg", "afterSendSingleMsg", "beforeSendGroupMsg", "afterSendGroupMsg", "beforeMsgModify", "afterMsgSaveDB",
 	"afterSingleMsgRead", "afterGroupMsgRead", "afterRevokeMsg", "afterGroupMsgRevoke",
 	"afterUserOnline", "afterUserOffline", "afterUserKickOff",
+	"beforeUserRegister", "afterUserRegister", "beforeUpdateUserInfo", "afterUpdateUserInfo", "beforeUpdateUserInfoEx", "afterUpdateUserInfoEx",
+	"beforeAddFriend", "afterAddFriend", "beforeAddFriendAgree", "afterAddFriendAgree", "afterDeleteFriend",
+	"beforeSetFriendRemark", "afterSetFriendRemark", "beforeImportFriends", "afterImportFriends", "beforeAddBlack", "afterRemoveBlack",
 }
 
 // LongestAttempt is the longest time an after-event's attempt can take. The

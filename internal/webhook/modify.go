@@ -1,9 +1,9 @@
 package webhook
 
 import (
-	"bytes"
 	"encoding/json"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -63,38 +63,13 @@ type overrides struct {
 	changed, dropped []string
 }
 
-// take reads an override, raw or wrapped as {"value": x}.
+// take reads an override.
 func take[T any](o *overrides, name string) (v T, ok bool) {
-	raw, given := o.answer.overrides[strings.ToLower(name)]
-	if !given || bytes.Equal(raw, []byte("null")) {
-		return v, false
+	ok, err := o.answer.override(name, reflect.ValueOf(&v).Elem())
+	if err != nil {
+		o.dropped = append(o.dropped, name)
 	}
-	if json.Unmarshal(raw, &v) == nil && !wrapped(raw) {
-		return v, true
-	}
-	var wrapper struct {
-		Value *T `json:"value"`
-	}
-	if wrapped(raw) && json.Unmarshal(raw, &wrapper) == nil {
-		if wrapper.Value == nil {
-			return v, false
-		}
-		return *wrapper.Value, true
-	}
-	o.dropped = append(o.dropped, name)
-	var zero T
-	return zero, false
-}
-
-// wrapped reports whether raw is an object with the one key "value", the form
-// the public documentation prints.
-func wrapped(raw json.RawMessage) bool {
-	var keys map[string]json.RawMessage
-	if json.Unmarshal(raw, &keys) != nil || len(keys) != 1 {
-		return false
-	}
-	_, ok := keys["value"]
-	return ok
+	return v, ok
 }
 
 func replace[T comparable](o *overrides, name string, field *T) {

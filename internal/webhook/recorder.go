@@ -17,6 +17,15 @@ var reports = [im.EventKinds][]registry.ID{
 	im.EventUserKicked:     {registry.AfterUserKickOff},
 	im.EventMessagesRead:   {registry.AfterSingleMsgRead, registry.AfterGroupMsgRead},
 	im.EventMessageRevoked: {registry.AfterRevokeMsg, registry.AfterGroupMsgRevoke},
+
+	im.EventUsersRegistered: {registry.AfterUserRegister},
+	im.EventProfileUpdated:  {registry.AfterUpdateUserInfo, registry.AfterUpdateUserInfoEx},
+	im.EventFriendRequested: {registry.AfterAddFriend},
+	im.EventFriendAgreed:    {registry.AfterAddFriendAgree},
+	im.EventFriendDeleted:   {registry.AfterDeleteFriend},
+	im.EventRemarkSet:       {registry.AfterSetFriendRemark},
+	im.EventFriendsImported: {registry.AfterImportFriends},
+	im.EventUserUnblocked:   {registry.AfterRemoveBlack},
 }
 
 // Enabled implements store.Recorder.
@@ -50,8 +59,45 @@ func (e *Engine) Render(event im.Event) []store.OutboxEvent {
 		if cb := p.on[registry.AfterUserKickOff]; cb != nil {
 			return e.sessionEnded(cb, ev.Session, ev.At, ev.OperationID)
 		}
+	case im.UsersRegistered:
+		return e.tell(p, registry.AfterUserRegister, ev.Users[0].UserID, ev.OperationID, func(command string) any { return registration(command, ev.Users) })
+	case im.ProfileUpdated:
+		return e.profileUpdated(p, ev)
+	case im.FriendAsked:
+		return e.tell(p, registry.AfterAddFriend, ev.FromID, ev.OperationID, func(command string) any {
+			return payload.FriendRequested{CallbackCommand: command, FromUserID: ev.FromID, ToUserID: ev.ToID, Message: ev.Message}
+		})
+	case im.FriendAgreed:
+		return e.tell(p, registry.AfterAddFriendAgree, ev.FromID, ev.OperationID, func(command string) any {
+			return agreement(command, ev.FromID, ev.ToID, ev.Answer)
+		})
+	case im.FriendRemoved:
+		return e.tell(p, registry.AfterDeleteFriend, ev.OwnerID, ev.OperationID, func(command string) any {
+			return payload.FriendRemoval{CallbackCommand: command, OwnerUserID: ev.OwnerID, FriendUserID: ev.FriendID}
+		})
+	case im.RemarkSet:
+		return e.tell(p, registry.AfterSetFriendRemark, ev.OwnerID, ev.OperationID, func(command string) any {
+			return payload.FriendRemark{CallbackCommand: command, OwnerUserID: ev.OwnerID, FriendUserID: ev.FriendID, Remark: ev.Remark}
+		})
+	case im.FriendsImported:
+		return e.tell(p, registry.AfterImportFriends, ev.OwnerID, ev.OperationID, func(command string) any {
+			return payload.FriendImport{CallbackCommand: command, OwnerUserID: ev.OwnerID, FriendUserIDs: list(ev.FriendIDs)}
+		})
+	case im.BlockRemoved:
+		return e.tell(p, registry.AfterRemoveBlack, ev.OwnerID, ev.OperationID, func(command string) any {
+			return payload.Block{CallbackCommand: command, OwnerUserID: ev.OwnerID, BlackUserID: ev.BlockedID}
+		})
 	}
 	return nil
+}
+
+// tell makes the rows of an event that one callback reports, if it is on.
+func (e *Engine) tell(p *plan, id registry.ID, subject, operationID string, body func(command string) any) []store.OutboxEvent {
+	cb := p.on[id]
+	if cb == nil {
+		return nil
+	}
+	return []store.OutboxEvent{e.event(cb, subject, operationID, render(body(cb.Command)))}
 }
 
 func (e *Engine) messageSent(p *plan, m *im.Message, operationID string) []store.OutboxEvent {

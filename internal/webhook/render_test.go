@@ -35,7 +35,7 @@ func allOn(t testing.TB) *Engine {
 // The bodies are those OpenIM sent: same keys, same types, same nulls.
 func TestGoldenBodies(t *testing.T) {
 	files, err := filepath.Glob("testdata/golden/*.json")
-	if err != nil || len(files) != 11 {
+	if err != nil || len(files) != 28 {
 		t.Fatalf("golden files: %v, %v", files, err)
 	}
 	e := allOn(t)
@@ -60,6 +60,10 @@ func TestGoldenBodies(t *testing.T) {
 		if err := json.Unmarshal(text, &golden); err != nil {
 			t.Fatal(err)
 		}
+		c, ok := registry.ByCommand(golden.Command)
+		if !ok {
+			t.Fatalf("%s is no command", golden.Command)
+		}
 		for _, x := range golden.Examples {
 			t.Run(golden.Command+"/"+x.When, func(t *testing.T) {
 				want := concrete(t, x.Body)
@@ -74,13 +78,28 @@ func TestGoldenBodies(t *testing.T) {
 					got = renderAddressed(messageOf(want), p.on[registry.BeforeMsgModify], "op")
 					want["recvID"], want["groupID"] = "", "" // our additions; the recorded body names no target
 				default:
-					for _, row := range e.Render(eventOf(want)) {
+					if change := differs[c.ID]; change != nil {
+						change(want)
+					}
+					maps.Copy(want, added[golden.Command])
+					if c.Kind == registry.Before {
+						q := questionOf(t, c.ID, want)
+						if q == nil {
+							t.Fatal("nobody asks it")
+						}
+						got = asks(t, q)
+						break
+					}
+					event := reportOf(t, c.ID, want)
+					if event == nil {
+						event = eventOf(want)
+					}
+					for _, row := range e.Render(event) {
 						if row.Command == golden.Command {
 							got, query = row.Body, row.Query
 						}
 					}
 				}
-				maps.Copy(want, added[golden.Command])
 				if !strings.HasSuffix(string(got), "}\n") {
 					t.Errorf("the body %q does not end in a newline", got)
 				}
@@ -195,9 +214,11 @@ func eventOf(b map[string]any) im.Event {
 
 // added are the keys that OpenIM does not send.
 var added = map[string]map[string]any{
-	"callbackAfterSingleMsgReadCommand": {"hasReadSeq": float64(0)},
-	"callbackAfterGroupMsgReadCommand":  {"groupID": "g1", "conversationID": "sg_g1", "hasReadSeq": float64(4)},
-	"callbackBeforeAfterMsgCommand":     {"clientMsgID": "c1", "sendID": "alice", "sessionType": float64(1), "groupID": ""},
+	"callbackBeforeAddFriendAgreeCommand": {"toUserID": "bob"},
+	"callbackAfterAddFriendAgreeCommand":  {"toUserID": "bob"},
+	"callbackAfterSingleMsgReadCommand":   {"hasReadSeq": float64(0)},
+	"callbackAfterGroupMsgReadCommand":    {"groupID": "g1", "conversationID": "sg_g1", "hasReadSeq": float64(4)},
+	"callbackBeforeAfterMsgCommand":       {"clientMsgID": "c1", "sendID": "alice", "sessionType": float64(1), "groupID": ""},
 }
 
 func TestRenderEscapesAsUpstream(t *testing.T) {
