@@ -49,9 +49,11 @@ type configFlags struct {
 	Lenient bool   `name:"config-lenient" env:"PARLEY_CONFIG_LENIENT" help:"Warn about unknown names instead of refusing them."`
 }
 
-func (f configFlags) load() (*config.Config, *config.Report, error) {
-	return config.Load(config.Options{Dir: f.Dir, DataDir: f.Data, Lenient: f.Lenient, Environ: os.Environ(), Index: f.Index})
+func (f configFlags) source() config.Options {
+	return config.Options{Dir: f.Dir, DataDir: f.Data, Lenient: f.Lenient, Environ: os.Environ(), Index: f.Index}
 }
+
+func (f configFlags) load() (*config.Config, *config.Report, error) { return config.Load(f.source()) }
 
 type serveCmd struct {
 	configFlags
@@ -66,14 +68,17 @@ func (s *serveCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return reportErrors(report, err)
 	}
-	logger, closeLog, err := app.NewLogger(c.Log, os.Stdout)
+	logs, err := app.OpenLogs(c.Log, os.Stdout)
 	if err != nil {
 		return err
 	}
-	defer closeLog()
+	defer logs.Close()
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	return app.Run(ctx, app.Options{
-		Config: c, Report: report, Version: version(), APIAddrs: s.APIAddr, WSAddrs: s.WSAddr, ReadyFile: s.ReadyFile,
-		Logger: logger, Stdout: os.Stdout,
+		Config: c, Report: report, Source: s.source(), Hangup: hangup, Version: version(),
+		APIAddrs: s.APIAddr, WSAddrs: s.WSAddr, ReadyFile: s.ReadyFile, Logger: logs.Logger(), Logs: logs, Stdout: os.Stdout,
 	})
 }
 
@@ -90,25 +95,6 @@ func reportErrors(report *config.Report, err error) error {
 		}
 	}
 	return fmt.Errorf("the configuration has %d errors; nothing was started", len(problems.List))
-}
-
-type configCmd struct {
-	Check checkCmd `cmd:"" help:"Check a configuration directory and print what it means."`
-}
-
-type checkCmd struct {
-	Dir     string `arg:"" optional:"" type:"path" help:"OpenIM configuration directory."`
-	Lenient bool   `name:"config-lenient" env:"PARLEY_CONFIG_LENIENT" help:"Warn about unknown names instead of refusing them."`
-}
-
-// Run prints the report of a directory; errors make the exit code 1.
-func (k *checkCmd) Run(w io.Writer) error {
-	_, report, err := configFlags{Dir: k.Dir, Lenient: k.Lenient}.load()
-	if err != nil {
-		return reportErrors(report, err)
-	}
-	_, err = report.WriteTo(w)
-	return err
 }
 
 type benchCmd struct{ bench.Options }

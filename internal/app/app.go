@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -26,9 +27,11 @@ import (
 	"github.com/parley-im/parley/internal/config"
 	"github.com/parley-im/parley/internal/delivery"
 	"github.com/parley-im/parley/internal/gateway"
+	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/message"
 	"github.com/parley-im/parley/internal/outbox"
 	"github.com/parley-im/parley/internal/presence"
+	"github.com/parley-im/parley/internal/reload"
 	"github.com/parley-im/parley/internal/store"
 	"github.com/parley-im/parley/internal/webhook"
 	"github.com/parley-im/parley/internal/wire"
@@ -37,7 +40,9 @@ import (
 // Options starts a server.
 type Options struct {
 	Config  *config.Config
-	Report  *config.Report // printed at start
+	Report  *config.Report   // printed at start
+	Source  config.Options   // where Config came from, to read it again
+	Hangup  <-chan os.Signal // reads it again at once
 	Version string
 
 	// APIAddrs and WSAddrs replace the configured listening addresses.
@@ -47,6 +52,7 @@ type Options struct {
 	ReadyFile string
 
 	Logger *slog.Logger
+	Logs   *Logs     // behind Logger; nil when log.yml has no say
 	Stdout io.Writer // for the start-up report
 }
 
@@ -55,17 +61,20 @@ const drainTime = 10 * time.Second
 
 // server is everything that was built.
 type server struct {
-	options  Options
-	log      *slog.Logger
-	secret   string
-	created  bool // the secret was made by this start
-	store    *store.Store
-	hooks    *webhook.Engine
-	outbox   *outbox.Outbox
-	presence *presence.Tracker
-	gateway  *gateway.Server
-	auth     *auth.Service
-	services api.Options
+	options   Options
+	log       *slog.Logger
+	secret    string
+	created   bool     // the secret was made by this start
+	listening []string // addresses, set once before anything is served
+	store     *store.Store
+	hooks     *webhook.Engine
+	outbox    *outbox.Outbox
+	presence  *presence.Tracker
+	gateway   *gateway.Server
+	auth      *auth.Service
+	config    *reload.Service // what may change while the server runs
+	styles    atomic.Pointer[func(im.ContentType) message.NoticeStyle]
+	services  api.Options
 
 	mu        sync.Mutex
 	addresses []netip.AddrPort // our own, which webhooks must not call
@@ -92,10 +101,6 @@ func build(ctx context.Context, o Options) (*server, error) {
 	if s.secret, s.created, err = secret(c); err != nil {
 		return nil, err
 	}
-	admins := make([]string, len(c.Share.Admins))
-	for i, a := range c.Share.Admins {
-		admins[i] = a.UserID
-	}
 	isAdmin := func(userID string) bool { return s.auth.IsAdmin(userID) }
 	s.hooks, err = webhook.New(webhookConfig(c), webhook.Options{IsAdmin: isAdmin, Listeners: s.listeners, Logger: o.Logger})
 	if err != nil {
@@ -108,21 +113,23 @@ func build(ctx context.Context, o Options) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	rules := authRules(c)
 	s.auth = auth.New(s.store, auth.Options{
-		Secret: []byte(s.secret), Expire: c.Auth.TokenExpire, Admins: admins,
-		Policy: c.Share.MultiLogin.Policy, MaxPerPlatform: c.Share.MultiLogin.MaxNumOneEnd,
+		Secret: []byte(s.secret), Expire: c.Auth.TokenExpire,
+		Admins: rules.Admins, Policy: rules.Policy, MaxPerPlatform: rules.MaxPerPlatform,
 	})
+	s.useNoticeStyles(c)
 	hub := gateway.NewHub()
 	s.presence = presence.New(s.store, o.Logger, time.Now, hub.PresenceChanged)
 	messages := message.New(s.store, s.hooks, delivery.New(hub), wire.Notices{}, message.Options{
-		FriendVerify: c.Message.FriendVerify, IsAdmin: isAdmin, Style: noticeStyles(c), Logger: o.Logger,
+		FriendVerify: c.Message.FriendVerify, IsAdmin: isAdmin, Style: s.noticeStyle, Logger: o.Logger,
 	})
 	s.gateway = gateway.New(gateway.Options{
 		MaxConns: c.Gateway.MaxConns, MaxFrameBytes: c.Gateway.MaxFrameBytes, HandshakeTimeout: c.Gateway.HandshakeTimeout,
 		Auth: s.auth, Messages: messages, Presence: s.presence, Hub: hub, Logger: o.Logger,
 	})
 	s.outbox = outbox.New(s.store, outbox.Options{
-		Lease:  2*s.hooks.LongestAttempt() + 10*time.Second,
+		Lease:  s.lease(),
 		Retry:  outbox.Retry(c.Webhooks.Retry),
 		Logger: o.Logger,
 	}, s.hooks)
@@ -148,6 +155,7 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 	if err != nil {
 		return errors.Join(err, closeAll(apiListeners), closeAll(wsListeners))
 	}
+	s.listening = []string{"API " + addresses("", apiListeners), "WebSocket " + addresses("", wsListeners)}
 	// Background parts outlive the edges: what a last request records is still
 	// taken up by them.
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
@@ -166,6 +174,7 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 	}
 	start(s.presence.Run)
 	start(s.outbox.Run)
+	start(s.runConfig)
 	start(func(ctx context.Context) error { return s.hooks.Run(ctx, s.store) })
 
 	quiet := slog.NewLogLogger(s.log.Handler(), slog.LevelDebug) // net/http reports clients' faults here

@@ -22,16 +22,13 @@ import (
 func services(ctx context.Context, s *server, messages *message.Service, o online) (api.Options, error) {
 	c := s.options.Config
 	users := user.New(s.store, messages, s.hooks, s.log)
-	admins := make([]im.User, len(c.Share.Admins))
-	for i, a := range c.Share.Admins {
-		admins[i] = im.User{UserID: a.UserID, Nickname: a.Nickname}
-	}
-	if err := users.EnsureAdmins(ctx, admins); err != nil {
+	if err := users.EnsureAdmins(ctx, adminUsers(c)); err != nil {
 		return api.Options{}, err
 	}
 	if err := users.FinishSpreads(ctx); err != nil {
 		return api.Options{}, err
 	}
+	s.watchConfig(users)
 	groups := group.New(s.store, messages, group.Options{HideHistory: !c.Group.EnableHistoryForNewMembers, Logger: s.log})
 	if err := groups.FinishDismissals(ctx); err != nil {
 		return api.Options{}, err

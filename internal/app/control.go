@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/reload"
 	"github.com/parley-im/parley/internal/store"
 )
 
@@ -57,9 +58,17 @@ type WebhookEvent struct {
 func (s *server) controlHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /token", control(func(ctx context.Context, r *http.Request) (any, error) {
-		userID := s.options.Config.Share.Admins[0].UserID
+		admins := s.config.Config().Share.Admins
+		if len(admins) == 0 {
+			return nil, errors.New("share.yml names no administrator")
+		}
+		userID := admins[0].UserID
 		token, life, err := s.auth.AdminToken(ctx, s.secret, userID)
 		return AdminToken{userID, token, int64(life / time.Second)}, err
+	}))
+	mux.HandleFunc("GET /config/status", control(func(context.Context, *http.Request) (any, error) { return s.config.Status(), nil }))
+	mux.HandleFunc("POST /config/reload", control(func(ctx context.Context, _ *http.Request) (any, error) {
+		return s.config.Reload(ctx, reload.CauseRequest)
 	}))
 	mux.HandleFunc("GET /webhook/deliveries", control(s.deliveries))
 	mux.HandleFunc("GET /webhook/dead", control(func(ctx context.Context, r *http.Request) (any, error) {

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 
 	"github.com/parley-im/parley/internal/config"
 	"github.com/parley-im/parley/internal/im"
@@ -17,36 +19,135 @@ import (
 // 4 info, 5 debug, 6 debug with SQL.
 var levels = []slog.Level{slog.LevelError, slog.LevelError, slog.LevelError, slog.LevelWarn, slog.LevelInfo, slog.LevelDebug, slog.LevelDebug}
 
-// NewLogger returns the logger of log.yml. stdout is used as the file says;
-// close ends the log file.
-func NewLogger(c config.Log, stdout io.Writer) (log *slog.Logger, closeLog func(), err error) {
+// Logs is the server's log. Where it goes and what it shows may change while it
+// is written.
+type Logs struct {
+	stdout io.Writer
+
+	// mu keeps a destination open while something is written to it.
+	mu   sync.RWMutex
+	dest destination
+}
+
+// destination is where log.yml sends lines.
+type destination struct {
+	config  config.Log
+	handler slog.Handler
+	file    *rotatingFile // nil for none
+}
+
+// OpenLogs starts the log of log.yml. stdout is used as the file says.
+func OpenLogs(c config.Log, stdout io.Writer) (*Logs, error) {
+	l := &Logs{stdout: stdout}
+	d, err := l.open(c)
+	if err != nil {
+		return nil, err
+	}
+	l.dest = d
+	return l, nil
+}
+
+// Logger returns a logger that follows the changes.
+func (l *Logs) Logger() *slog.Logger { return slog.New(operationHandler{logsHandler{logs: l}}) }
+
+// Prepare opens what another log.yml asks for; use switches to it. Without use
+// nothing changes.
+func (l *Logs) Prepare(c config.Log) (use func(), err error) {
+	l.mu.RLock()
+	same := l.dest.config == c
+	l.mu.RUnlock()
+	if same {
+		return func() {}, nil
+	}
+	d, err := l.open(c)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		l.mu.Lock()
+		old := l.dest
+		l.dest = d
+		l.mu.Unlock()
+		old.close()
+	}, nil
+}
+
+// Close ends the log file.
+func (l *Logs) Close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.dest.close()
+}
+
+func (d destination) close() {
+	if d.file != nil {
+		_ = d.file.Close() // nothing can be done about it at the end
+	}
+}
+
+func (l *Logs) open(c config.Log) (destination, error) {
+	d := destination{config: c}
 	var out io.Writer = io.Discard
-	closeLog = func() {}
 	if c.Stdout {
-		out = stdout
+		out = l.stdout
 	}
 	if c.StorageLocation != "" {
 		f, err := openRotating(c)
-		if err != nil {
-			if !c.Stdout {
-				return nil, nil, err
-			}
-			fmt.Fprintf(stdout, "log file not used: %v\n", err)
-		} else {
-			closeLog = func() { _ = f.Close() } // nothing can be done about it at the end
-			if c.Stdout {
-				out = io.MultiWriter(stdout, f)
-			} else {
-				out = f
-			}
+		switch {
+		case err == nil && c.Stdout:
+			d.file, out = f, io.MultiWriter(l.stdout, f)
+		case err == nil:
+			d.file, out = f, f
+		case !c.Stdout:
+			return d, err
+		default:
+			fmt.Fprintf(l.stdout, "log file not used: %v\n", err)
 		}
 	}
 	o := &slog.HandlerOptions{Level: levels[min(max(c.Level, 0), len(levels)-1)]}
-	var h slog.Handler = slog.NewTextHandler(out, o)
+	d.handler = slog.NewTextHandler(out, o)
 	if c.JSON {
-		h = slog.NewJSONHandler(out, o)
+		d.handler = slog.NewJSONHandler(out, o)
 	}
-	return slog.New(operationHandler{h}), closeLog, nil
+	return d, nil
+}
+
+// logsHandler writes to where the log goes now.
+type logsHandler struct {
+	logs   *Logs
+	derive []func(slog.Handler) slog.Handler // With and WithGroup of the logger
+}
+
+// Enabled implements slog.Handler.
+func (h logsHandler) Enabled(ctx context.Context, level slog.Level) bool {
+	h.logs.mu.RLock()
+	defer h.logs.mu.RUnlock()
+	return h.logs.dest.handler.Enabled(ctx, level)
+}
+
+// Handle implements slog.Handler.
+func (h logsHandler) Handle(ctx context.Context, r slog.Record) error {
+	h.logs.mu.RLock()
+	defer h.logs.mu.RUnlock()
+	to := h.logs.dest.handler
+	for _, derive := range h.derive {
+		to = derive(to)
+	}
+	return to.Handle(ctx, r)
+}
+
+// WithAttrs implements slog.Handler.
+func (h logsHandler) WithAttrs(a []slog.Attr) slog.Handler {
+	return h.with(func(to slog.Handler) slog.Handler { return to.WithAttrs(a) })
+}
+
+// WithGroup implements slog.Handler.
+func (h logsHandler) WithGroup(name string) slog.Handler {
+	return h.with(func(to slog.Handler) slog.Handler { return to.WithGroup(name) })
+}
+
+func (h logsHandler) with(f func(slog.Handler) slog.Handler) slog.Handler {
+	return logsHandler{h.logs, append(slices.Clone(h.derive), f)}
 }
 
 // operationHandler adds who asked and in which operation to every line logged

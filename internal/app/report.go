@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/parley-im/parley/internal/config"
 )
 
 // report prints what an operator needs to know, once, when the server is ready.
@@ -29,13 +31,19 @@ func (s *server) report(apiL, wsL []net.Listener, took time.Duration) {
 	}
 	fmt.Fprintf(o.Stdout, "  Admin      token: parley token --data %s\n", o.Config.DataDir)
 	fmt.Fprintf(o.Stdout, "             or POST /auth/get_admin_token {\"secret\":\"…\",\"userID\":%q} with a header operationID\n", o.Config.Share.Admins[0].UserID)
-	for _, hint := range s.hooks.Hints() {
-		fmt.Fprintf(o.Stdout, "  hint: %s\n", hint)
-	}
 	if o.Report != nil {
-		o.Report.Listen = []string{"API " + addresses("", apiL), "WebSocket " + addresses("", wsL)} // the command line may have changed them
-		_, _ = o.Report.WriteTo(o.Stdout)                                                           // a closed stdout is no reason not to serve
+		s.printReport(o.Report)
 	}
+}
+
+// printReport prints what the configuration means.
+func (s *server) printReport(r *config.Report) {
+	for _, hint := range s.hooks.Hints() {
+		fmt.Fprintf(s.options.Stdout, "  hint: %s\n", hint)
+	}
+	shown := *r
+	shown.Listen = s.listening             // the command line may have changed them
+	_, _ = shown.WriteTo(s.options.Stdout) // a closed stdout is no reason not to serve
 }
 
 func addresses(scheme string, list []net.Listener) string {

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -58,10 +59,18 @@ type Options struct {
 	Now            func() time.Time
 }
 
+// Rules are the options that may change while the service runs.
+type Rules struct {
+	Admins         []string
+	Policy         int
+	MaxPerPlatform int
+}
+
 // Service issues and checks tokens. It is safe for concurrent use.
 type Service struct {
 	store   *store.Store
 	options Options
+	rules   atomic.Pointer[Rules]
 	parser  *jwt.Parser
 	checked tokenCache
 }
@@ -71,7 +80,7 @@ func New(s *store.Store, o Options) *Service {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Service{
+	service := &Service{
 		store:   s,
 		options: o,
 		parser: jwt.NewParser(
@@ -80,10 +89,16 @@ func New(s *store.Store, o Options) *Service {
 			jwt.WithExpirationRequired(),
 		),
 	}
+	service.SetRules(Rules{Admins: o.Admins, Policy: o.Policy, MaxPerPlatform: o.MaxPerPlatform})
+	return service
 }
 
+// SetRules replaces the rules for what begins from now on. Sessions that the new
+// policy would not allow stay until somebody logs in.
+func (s *Service) SetRules(r Rules) { s.rules.Store(&r) }
+
 // IsAdmin reports whether the user is an administrator of the server.
-func (s *Service) IsAdmin(userID string) bool { return slices.Contains(s.options.Admins, userID) }
+func (s *Service) IsAdmin(userID string) bool { return slices.Contains(s.rules.Load().Admins, userID) }
 
 // tokenClaims is the payload of a token; the names are OpenIM's.
 type tokenClaims struct {

@@ -12,9 +12,10 @@ import (
 // platform p is issued. live is newest first, and of tokens that may not stay
 // together the newest stays.
 func (s *Service) lostByIssue(p im.Platform, live []store.Token) ([]store.Token, error) {
-	switch s.options.Policy {
+	rules := s.rules.Load()
+	switch rules.Policy {
 	case PolicyNoKick:
-		return surplus(live, max(s.options.MaxPerPlatform, 1), p), nil
+		return surplus(live, max(rules.MaxPerPlatform, 1), p), nil
 	case PolicyPerPlatform:
 		return onePer(live, p, im.Platform.String), nil
 	case PolicyPerClass:
@@ -22,7 +23,7 @@ func (s *Service) lostByIssue(p im.Platform, live []store.Token) ([]store.Token,
 	case PolicyPCAndOther:
 		return oneBesidePC(live, p), nil
 	default:
-		return nil, fmt.Errorf("login policy %d is not one of 0, 1, 4, 5", s.options.Policy)
+		return nil, fmt.Errorf("login policy %d is not one of 0, 1, 4, 5", rules.Policy)
 	}
 }
 
@@ -76,7 +77,7 @@ func (s *Service) displaced(p im.Platform) []im.Platform {
 	if p == im.PlatformAdmin {
 		return nil
 	}
-	switch s.options.Policy {
+	switch s.rules.Load().Policy {
 	case PolicyPerPlatform:
 		return []im.Platform{p}
 	case PolicyPerClass:

@@ -57,7 +57,11 @@ func docsTables() string {
 		if f.name == ownFile {
 			b.WriteString(" or `PARLEY_<KEY>`")
 		}
-		b.WriteString(".\n\n")
+		b.WriteString(".")
+		if f.live {
+			b.WriteString(" A running server takes changes over.")
+		}
+		b.WriteString("\n\n")
 		switch f.name {
 		case webhooksFile:
 			docsWebhooks(&b, f, d)
@@ -117,6 +121,9 @@ func docsTable(b *strings.Builder, leaves []leaf, d *draft) {
 				notes = append(notes, k.notYet)
 			}
 			note = fmt.Sprintf(" [%d]", slices.Index(notes, k.notYet)+1)
+		}
+		if k.live {
+			note += " (live)"
 		}
 		fmt.Fprintf(b, "| `%s` | %s | %s | %s%s |\n", l.path, docsDefault(k, d), k.verdict, docsEscape(k.doc), note)
 	}

@@ -22,6 +22,9 @@ type Options struct {
 	// Index picks one entry of every port list, counting from 0, for setups
 	// that start OpenIM several times with -i. 0 listens on all of them.
 	Index int
+	// Contents replaces or adds files of Dir by name, to check what is about to
+	// be written.
+	Contents map[string][]byte
 }
 
 // Load reads the configuration. When it is invalid the error is a *Problems
@@ -147,6 +150,9 @@ func (l *loader) readDir() {
 			present[entry.Name()] = true
 		}
 	}
+	for name := range l.opts.Contents {
+		present[name] = true
+	}
 	for _, f := range files() {
 		short, long := f.name+".yml", f.name+".yaml"
 		switch {
@@ -201,7 +207,11 @@ func (l *loader) strange(name string) {
 }
 
 func (l *loader) readFile(f *file, name string) {
-	data, err := readLimited(filepath.Join(l.dir, name))
+	data, given := l.opts.Contents[name]
+	var err error
+	if !given {
+		data, err = readLimited(filepath.Join(l.dir, name))
+	}
 	if err != nil {
 		l.add(Problem{File: name, Severity: f.severity(), Message: err.Error()})
 		l.broken[f.name] = true
@@ -281,6 +291,7 @@ func (l *loader) result() (*Config, *Report, error) {
 	sortProblems(l.report.Problems)
 	cfg := l.draft.Config
 	l.describe(cfg)
+	l.report.Effective = l.effective()
 	if len(refused.List) > 0 {
 		return nil, l.report, &refused
 	}

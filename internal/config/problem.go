@@ -31,6 +31,20 @@ func (s Severity) String() string {
 	}
 }
 
+// MarshalText writes the severity as a word.
+func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (s *Severity) UnmarshalText(b []byte) error {
+	for _, known := range []Severity{Hint, Warning, Error} {
+		if known.String() == string(b) {
+			*s = known
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is no severity", b)
+}
+
 // Problem is one finding, with the place to correct it.
 type Problem struct {
 	File     string // file name, name of an environment variable, or "" for neither

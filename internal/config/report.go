@@ -41,6 +41,8 @@ type Report struct {
 	Listen  []string
 	DataDir string
 	Log     string
+
+	Effective *Effective // every value, for comparing and showing
 }
 
 // Entry is one line of the report.

@@ -58,6 +58,8 @@ type key struct {
 	// quiet keeps a key out of the report: it ships in OpenIM's own files and
 	// nobody reads it.
 	quiet bool
+	// live values take effect in a running server.
+	live bool
 	// positive replaces values of 0 and below by the default, with a warning.
 	positive bool
 }
@@ -69,6 +71,7 @@ type file struct {
 	strict bool // every unknown key is an error
 	// ignored is the reason why nothing in the file has an effect.
 	ignored string
+	live    bool // all of its values take effect in a running server
 	keys    []key
 
 	all []leaf // filled once, by index
@@ -106,6 +109,9 @@ type leaf struct {
 	key  *key
 	id   string // names the leaf in maps; letter case does not count
 }
+
+// live reports whether a running server takes the value over.
+func (l leaf) live() bool { return l.file.live || l.key.live }
 
 func leafID(file, path string) string { return file + ":" + strings.ToLower(path) }
 

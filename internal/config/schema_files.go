@@ -117,25 +117,25 @@ func shareSchema() *file {
 			},
 			sect("imAdminUser",
 				key{
-					name: "userIDs", kind: texts, doc: "user ids of the system administrators",
+					name: "userIDs", kind: texts, live: true, doc: "user ids of the system administrators",
 					bind: func(d *draft) any { return &d.adminIDs },
 				},
 				key{
-					name: "nicknames", kind: texts, doc: "their nicknames, in the same order; a missing one is the user id",
+					name: "nicknames", kind: texts, live: true, doc: "their nicknames, in the same order; a missing one is the user id",
 					bind: func(d *draft) any { return &d.adminNames },
 				},
 			),
 			{
-				name: "imAdminUserID", kind: texts, verdict: Legacy, doc: "administrators, up to 3.8.3: use imAdminUser.userIDs",
+				name: "imAdminUserID", kind: texts, live: true, verdict: Legacy, doc: "administrators, up to 3.8.3: use imAdminUser.userIDs",
 				bind: func(d *draft) any { return &d.legacyAdmins },
 			},
 			sect("multiLogin",
 				key{
-					name: "policy", kind: integer, bind: func(d *draft) any { return &d.Share.MultiLogin.Policy },
+					name: "policy", kind: integer, live: true, bind: func(d *draft) any { return &d.Share.MultiLogin.Policy },
 					doc: "0 no kicking, 1 one session per platform, 4 one per device class, 5 PC unrestricted and one other",
 				},
 				key{
-					name: "maxNumOneEnd", kind: integer, lo: 1, hi: 1 << 30, doc: "tokens per platform, for policy 0",
+					name: "maxNumOneEnd", kind: integer, live: true, lo: 1, hi: 1 << 30, doc: "tokens per platform, for policy 0",
 					bind: func(d *draft) any { return &d.Share.MultiLogin.MaxNumOneEnd },
 				},
 			),
@@ -394,7 +394,7 @@ func cronSchema() *file {
 
 func logSchema() *file {
 	return &file{
-		name: "log", title: "Logs",
+		name: "log", title: "Logs", live: true,
 		keys: []key{
 			{
 				name: "storageLocation", kind: text,
@@ -422,13 +422,13 @@ func logSchema() *file {
 }
 
 func notificationSchema() *file {
-	const notYet = "notifications of groups, friends and users are not written yet"
-	f := &file{name: "notification", title: "Notifications"}
+	const notYet = "offline pushes are not sent yet"
+	f := &file{name: "notification", title: "Notifications", live: true}
 	for _, s := range shippedNotifications {
 		event := func(d *draft) *Notification { return d.notification(s.event) }
 		f.keys = append(f.keys, sect(s.event,
 			key{
-				name: "isSendMsg", kind: boolean, notYet: notYet, doc: "show the event as a chat message",
+				name: "isSendMsg", kind: boolean, doc: "show the event as a chat message",
 				bind: func(d *draft) any { return &event(d).IsSendMsg },
 			},
 			key{name: "reliabilityLevel", verdict: Ignore, quiet: true, doc: "always 1, as upstream"},

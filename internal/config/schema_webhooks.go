@@ -100,7 +100,7 @@ func webhooksSchema() *file {
 	for _, r := range registry.All() {
 		keys = append(keys, sect(r.Key, callbackKeys(r.Key)...))
 	}
-	return &file{name: webhooksFile, title: "Webhooks", strict: true, keys: keys}
+	return &file{name: webhooksFile, title: "Webhooks", strict: true, live: true, keys: keys}
 }
 
 // callbackKeys are the options of one callback, in the order of callbackOptions.

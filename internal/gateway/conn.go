@@ -73,10 +73,12 @@ func (s *Server) newConn(a arguments) *conn {
 	}
 	c.room = sync.NewCond(&c.mu)
 	c.background.Store(a.background)
-	c.ctx = im.WithCaller(context.Background(), im.Caller{
-		UserID: a.userID, Platform: a.platform, Admin: s.options.Auth.IsAdmin(a.userID),
-	})
+	c.ctx = im.WithCaller(context.Background(), c.caller())
 	return c
+}
+
+func (c *conn) caller() im.Caller {
+	return im.Caller{UserID: c.session.UserID, Platform: c.session.Platform, Admin: c.server.options.Auth.IsAdmin(c.session.UserID)}
 }
 
 // attach gives the connection its socket.

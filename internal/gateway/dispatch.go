@@ -57,7 +57,14 @@ type request struct {
 	msgIncr     string
 }
 
-func (c *conn) context(r *request) context.Context { return im.WithOperation(c.ctx, r.operationID) }
+func (c *conn) context(r *request) context.Context {
+	ctx := c.ctx
+	// Who administrates may change while the connection lives.
+	if now := c.caller(); now.Admin != im.CallerOf(ctx).Admin {
+		ctx = im.WithCaller(ctx, now)
+	}
+	return im.WithOperation(ctx, r.operationID)
+}
 
 // answer queues the reply.
 func (c *conn) answer(r *request, data []byte, err error) {

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/parley-im/parley/internal/im"
@@ -67,6 +68,22 @@ type Outbox struct {
 
 	done  chan store.LaneResult // worked lanes on their way to finishLoop
 	freed chan struct{}         // workers became free
+	times atomic.Pointer[times] // replaced by Tune
+}
+
+// times are the options that may change while the outbox runs.
+type times struct {
+	retry Retry
+	lease time.Duration
+}
+
+// Tune gives the outbox another Options.Retry and Options.Lease. Lanes in work
+// keep their lease.
+func (o *Outbox) Tune(r Retry, lease time.Duration) {
+	if lease <= 0 {
+		lease = time.Minute
+	}
+	o.times.Store(&times{retry: r.withDefaults(), lease: lease})
 }
 
 const (
@@ -86,27 +103,25 @@ func New(s *store.Store, o Options, handler Handler) *Outbox {
 	if o.Prefetch <= 0 {
 		o.Prefetch = 20
 	}
-	if o.Lease <= 0 {
-		o.Lease = time.Minute
-	}
 	if o.Poll <= 0 {
 		o.Poll = 10 * time.Second
 	}
 	if o.Drain <= 0 {
 		o.Drain = 5 * time.Second
 	}
-	o.Retry = o.Retry.withDefaults()
 	if o.Clock == nil {
 		o.Clock = systemClock{}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Outbox{
+	out := &Outbox{
 		store: s, handler: handler, o: o, log: o.Logger,
 		done:  make(chan store.LaneResult, o.Workers),
 		freed: make(chan struct{}, 1),
 	}
+	out.Tune(o.Retry, o.Lease)
+	return out
 }
 
 // Run works until ctx ends, then lets attempts that are under way come to an
@@ -183,7 +198,7 @@ func (o *Outbox) claim(ctx context.Context, limit int, busy chan struct{}, start
 	owner := 1 + rand.Int64N(1<<62) //nolint:gosec // it only has to differ
 	var lanes []store.Lane
 	err := o.store.Write(ctx, func(tx *store.Tx) error {
-		taken, err := tx.ClaimLanes(im.MillisOf(now), im.MillisOf(now.Add(o.o.Lease)), owner, limit)
+		taken, err := tx.ClaimLanes(im.MillisOf(now), im.MillisOf(now.Add(o.times.Load().lease)), owner, limit)
 		lanes = taken
 		return err
 	})
@@ -245,7 +260,7 @@ func (o *Outbox) work(stop, ctx context.Context, lane store.Lane, events []store
 	r := store.LaneResult{Lane: lane, Attempts: lane.Attempts, Failing: lane.FailingSince}
 	// Half of the lease is for going on, the other for the last attempt and for
 	// recording the result.
-	goOn := lane.Lease.Time().Add(-o.o.Lease / 2)
+	goOn := lane.Lease.Time().Add(-o.times.Load().lease / 2)
 	var givenUp string  // why events past their time are buried without an attempt
 	var pause im.Millis // until when the first event with time left waits
 	for i := range events {
@@ -277,7 +292,7 @@ func (o *Outbox) work(stop, ctx context.Context, lane store.Lane, events []store
 			if r.Failing == 0 {
 				r.Failing = im.MillisOf(now)
 			}
-			pause = im.MillisOf(now.Add(max(o.o.Retry.pause(attempt), res.After)))
+			pause = im.MillisOf(now.Add(max(o.times.Load().retry.pause(attempt), res.After)))
 			if !o.expired(e, r.Failing, now) {
 				r.Attempts, r.Due = attempt, pause
 				return r
@@ -308,7 +323,7 @@ func (o *Outbox) deliver(ctx context.Context, e *store.OutboxEvent, attempt int)
 // expired reports whether an event had its time: GiveUpAfter since it was
 // recorded, or since its lane began to fail, whichever is later.
 func (o *Outbox) expired(e *store.OutboxEvent, failing im.Millis, now time.Time) bool {
-	return now.Sub(max(e.CreatedAt, failing).Time()) >= o.o.Retry.GiveUpAfter
+	return now.Sub(max(e.CreatedAt, failing).Time()) >= o.times.Load().retry.GiveUpAfter
 }
 
 func (o *Outbox) bury(ctx context.Context, r *store.LaneResult, e *store.OutboxEvent, attempts int, reason string) {

@@ -100,6 +100,17 @@ func New(cfg Config, o Options) (*Engine, error) {
 	return e, nil
 }
 
+// Reload replaces the configuration, or leaves it as it is when cfg is not
+// valid. Calls under way end with the old one.
+func (e *Engine) Reload(cfg Config) error {
+	p, err := newPlan(cfg)
+	if err != nil {
+		return err
+	}
+	e.plan.Store(p)
+	return nil
+}
+
 func newPlan(cfg Config) (*plan, error) {
 	if cfg.BeforeDeadline <= 0 {
 		cfg.BeforeDeadline = defaultBeforeDeadline

@@ -1,0 +1,155 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"github.com/parley-im/parley/internal/webhook/registry"
+)
+
+// Effective is every value of a configuration that has one, with its place. It
+// is never changed.
+type Effective struct {
+	values []effectiveValue // in schema order
+}
+
+type effectiveValue struct {
+	leaf   leaf
+	text   string // as written in a file, not masked
+	source string
+}
+
+func (v effectiveValue) shown() string { return mask(v.leaf.path, v.text) }
+
+// effective lists what the loader came to. A name of an older release is left
+// out when it only stands for a value of today's.
+func (l *loader) effective() *Effective {
+	e := &Effective{}
+	seen := make(map[any]bool)
+	for _, f := range files() {
+		for _, lf := range f.all {
+			if lf.key.bind == nil || lf.key.verdict == Legacy {
+				continue
+			}
+			seen[lf.key.bind(l.draft)] = true
+		}
+	}
+	for _, f := range files() {
+		for _, lf := range f.all {
+			k := lf.key
+			if k.bind == nil || k.verdict == Legacy && seen[k.bind(l.draft)] {
+				continue
+			}
+			v := effectiveValue{leaf: lf, text: format(k.bind(l.draft), k.kind), source: sourceDefault}
+			if given, ok := l.givenLeaf(lf); ok {
+				v.source = given.source()
+			} else if given, ok := l.standIn(k.bind(l.draft)); ok {
+				v.source = given.source()
+			}
+			e.values = append(e.values, v)
+		}
+	}
+	return e
+}
+
+// standIn finds a value given under a name of an older release.
+func (l *loader) standIn(bound any) (*value, bool) {
+	for _, v := range l.values {
+		if k := v.leaf.key; k.verdict == Legacy && k.bind != nil && v.node.kind != nullNode && k.bind(l.draft) == bound {
+			return v, true
+		}
+	}
+	return nil, false
+}
+
+// Change is a key that has another value than before.
+type Change struct {
+	File   string
+	Path   string
+	Old    string // masked
+	New    string // masked
+	Source string // of the new value
+	Live   bool   // takes effect without a restart
+}
+
+// Changes lists the keys whose values differ in next.
+func (e *Effective) Changes(next *Effective) []Change {
+	var out []Change
+	for i, v := range e.values {
+		n := next.values[i]
+		if v.text == n.text {
+			continue
+		}
+		out = append(out, Change{
+			File: v.leaf.file.fileName(), Path: v.leaf.path, Old: v.shown(), New: n.shown(), Source: n.source, Live: v.leaf.live(),
+		})
+	}
+	return out
+}
+
+// WithLive is e with the values of next that take effect without a restart.
+func (e *Effective) WithLive(next *Effective) *Effective {
+	out := &Effective{values: slices.Clone(e.values)}
+	for i, v := range out.values {
+		if v.leaf.live() {
+			out.values[i] = next.values[i]
+		}
+	}
+	return out
+}
+
+// WithLive is c with the parts of next that take effect without a restart: those
+// that the schema marks live.
+func (c *Config) WithLive(next *Config) *Config {
+	out := *c
+	out.Share.Admins, out.Share.MultiLogin = next.Share.Admins, next.Share.MultiLogin
+	out.Log, out.Notification, out.Webhooks = next.Log, next.Notification, next.Webhooks
+	return &out
+}
+
+// Value is one key of a Snapshot.
+type Value struct {
+	File   string
+	Path   string
+	Value  string // masked
+	Source string // "webhooks.yml:12", "env IMENV_WEBHOOKS_URL" or "default"
+}
+
+// Snapshot is an effective configuration as it is kept and shown, secrets masked.
+type Snapshot struct {
+	Hash     string // of the values
+	Dir      string
+	Env      []string // variables that were applied
+	Values   []Value  // those with a source other than the default
+	Webhooks WebhookSnapshot
+	Problems []Problem // warnings and hints
+}
+
+// WebhookSnapshot is the part of webhooks.yml that decides who is called.
+type WebhookSnapshot struct {
+	URL       string // masked
+	Callbacks []Callback
+}
+
+// Snapshot describes a configuration that is in effect: c with the values e,
+// loaded with the report r.
+func (e *Effective) Snapshot(c *Config, r *Report) Snapshot {
+	s := Snapshot{Dir: r.Dir, Env: r.Env, Problems: r.Problems}
+	h := sha256.New()
+	for _, v := range e.values {
+		fmt.Fprintf(h, "%s\x00%s\x00%s\x00", v.leaf.id, v.shown(), v.source)
+		if v.source != sourceDefault {
+			s.Values = append(s.Values, Value{v.leaf.file.fileName(), v.leaf.path, v.shown(), v.source})
+		}
+	}
+	s.Hash = hex.EncodeToString(h.Sum(nil)[:8])
+	s.Webhooks.URL = redactURL(c.Webhooks.URL)
+	for _, r := range registry.All() {
+		cb := c.Webhooks.Callbacks[r.Key]
+		cb.URL = redactURL(fullURL(cb.URL, cb.Command, c.Webhooks.CommandInQuery))
+		s.Webhooks.Callbacks = append(s.Webhooks.Callbacks, cb)
+	}
+	return s
+}
