@@ -170,18 +170,19 @@ func (tx *Tx) FriendCount(ownerID string) (n int64, err error) {
 }
 
 // FriendChanges are the friends that were added or changed after a version of
-// the owner's list, oldest change first; at most limit. What was changed since
-// it was added counts as changed.
+// the owner's list, oldest change first; at most limit. Who was added since
+// counts as added, changed or not: clients keep the order of the list by what was
+// added to it.
 func (tx *Tx) FriendChanges(ownerID string, after uint64, limit int) (inserted, updated []im.Friend, err error) {
 	type row struct {
 		im.Friend
-		created, version uint64
+		created uint64
 	}
-	rows, err := queryAll(tx, func(r *row) []any { return append(friendFields(&r.Friend), &r.created, &r.version) },
-		friendColumns+`, f.created_version, f.version`+friendFrom+`WHERE f.owner_id = $1 AND f.version > $2 ORDER BY f.version, f.id LIMIT $3`,
+	rows, err := queryAll(tx, func(r *row) []any { return append(friendFields(&r.Friend), &r.created) },
+		friendColumns+`, f.created_version`+friendFrom+`WHERE f.owner_id = $1 AND f.version > $2 ORDER BY f.version, f.id LIMIT $3`,
 		ownerID, after, limit)
 	for _, r := range rows {
-		if r.created == r.version {
+		if r.created > after {
 			inserted = append(inserted, r.Friend)
 		} else {
 			updated = append(updated, r.Friend)

@@ -62,9 +62,16 @@ func (tx *Tx) removed(kind im.VersionKind, ownerID, elementID string, version ui
 	return err
 }
 
-// restored forgets a tombstone: the element is back.
+// restored forgets a tombstone: the element is back, at the end of the list. To a
+// client that does not know yet that it was gone, the order changed.
 func (tx *Tx) restored(kind im.VersionKind, ownerID, elementID string) error {
-	_, err := tx.exec(`DELETE FROM tombstone WHERE kind = $1 AND owner_id = $2 AND element_id = $3`, kind, ownerID, elementID)
+	var gone uint64
+	found, err := tx.queryRow(`DELETE FROM tombstone WHERE kind = $1 AND owner_id = $2 AND element_id = $3 RETURNING version`,
+		[]any{kind, ownerID, elementID}, &gone)
+	if err != nil || !found {
+		return err
+	}
+	_, err = tx.exec(`UPDATE version_log SET sort_version = $1 WHERE kind = $2 AND owner_id = $3 AND sort_version < $1`, gone, kind, ownerID)
 	return err
 }
 
