@@ -53,7 +53,12 @@ var arrows = map[string][]string{
 	"internal/relation":     {"internal/im", "internal/store", "internal/message"},
 	"internal/group":        {"internal/im", "internal/store", "internal/message"},
 	"internal/conversation": {"internal/im", "internal/store", "internal/message"},
-	"internal/object":       {"internal/im", "internal/store", "internal/message"},
+	"internal/object":       {"internal/im", "internal/store"},
+	"internal/device":       {"internal/im", "internal/store"},
+
+	// Where objects' bytes are.
+	"internal/object/disk": {"internal/object", "internal/store"},
+	"internal/object/s3":   {"internal/object", "internal/store"},
 
 	// Leaves: the callbacks and their bodies, which the configuration needs too.
 	"internal/webhook/payload":  {},
@@ -66,7 +71,7 @@ var arrows = map[string][]string{
 	// Edges.
 	"internal/api": {
 		"internal/im", "internal/wire", "internal/store", "internal/message", "internal/presence", "internal/auth",
-		"internal/user", "internal/relation", "internal/group", "internal/conversation", "internal/object",
+		"internal/user", "internal/relation", "internal/group", "internal/conversation", "internal/object", "internal/device",
 	},
 	"internal/gateway": {"internal/im", "internal/wire", "internal/auth", "internal/conversation", "internal/message", "internal/presence"},
 	"internal/webhook": {"internal/im", "internal/wire", "internal/store", "internal/outbox", "internal/webhook/registry", "internal/webhook/payload", "hooks/signature"},
@@ -126,8 +131,10 @@ var dependencies = map[string]string{
 	"github.com/gorilla/websocket":  "long connections",
 	"github.com/jackc/pgx/v5":       "PostgreSQL driver",
 	"github.com/klauspost/compress": "gzip at a third of the standard library's time",
+	"github.com/minio/minio-go/v7":  "object stores that speak S3",
 	"github.com/openimsdk/protocol": "OpenIM's wire types",
 	"github.com/pressly/goose/v3":   "migrations",
+	"golang.org/x/image":            "scaling pictures, WebP",
 	"golang.org/x/sync":             "errgroup",
 	"golang.org/x/time":             "rate limits",
 	"google.golang.org/protobuf":    "wire format and row codec",

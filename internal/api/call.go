@@ -32,6 +32,9 @@ func adapt[Req, Resp any](s *server, badBody int, may rule[Req], f func(context.
 		if q, ok := any(req).(queryTaker); ok {
 			q.takeQuery(r)
 		}
+		if a, ok := any(req).(addressTaker); ok {
+			a.takeAddress(r, s.PublicURL)
+		}
 		if err := decode(r.Body, req); err != nil {
 			status := badBody
 			if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
@@ -61,6 +64,11 @@ func adapt[Req, Resp any](s *server, badBody int, may rule[Req], f func(context.
 
 // queryTaker is a request of which a part is in the URL.
 type queryTaker interface{ takeQuery(r *http.Request) }
+
+// addressTaker is a request whose answer holds links to this server.
+type addressTaker interface {
+	takeAddress(r *http.Request, public string)
+}
 
 // checker is a request that knows what it needs; the protocol's types do.
 type checker interface{ Check() error }

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -18,9 +20,12 @@ import (
 	"github.com/parley-im/parley/internal/api"
 	"github.com/parley-im/parley/internal/auth"
 	"github.com/parley-im/parley/internal/conversation"
+	"github.com/parley-im/parley/internal/device"
 	"github.com/parley-im/parley/internal/group"
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/message"
+	files "github.com/parley-im/parley/internal/object"
+	"github.com/parley-im/parley/internal/object/disk"
 	"github.com/parley-im/parley/internal/relation"
 	"github.com/parley-im/parley/internal/store"
 	"github.com/parley-im/parley/internal/store/storetest"
@@ -46,8 +51,16 @@ type node struct {
 	auth     *auth.Service
 	out      *recorder
 	online   *presence
+	objects  *files.Service
+	files    string // directory of objects
+	clock    clock  // of links to objects
 	tokens   map[string]string
 }
+
+// clock is the time with what a test adds to it.
+type clock struct{ ahead atomic.Int64 }
+
+func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 
 // recorder keeps what would go to connected devices.
 type recorder struct {
@@ -137,7 +150,14 @@ func start(t *testing.T, open storetest.Open, userIDs ...string) *node {
 	if err := users.EnsureAdmins(t.Context(), []im.User{{UserID: adminID, Nickname: "superAdmin"}}); err != nil {
 		t.Fatal(err)
 	}
+	n.files = t.TempDir()
+	stored, err := disk.Open(n.files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.objects = files.New(s, stored, files.Options{Secret: []byte(secret), Logger: log, Now: n.clock.now})
 	server := httptest.NewServer(api.New(api.Options{
+		Objects: n.objects, Devices: device.New(s), GrafanaURL: "http://grafana.example/",
 		Auth: n.auth, Users: users, Relations: relation.New(s, n.messages, im.NoHooks{}, log), Groups: group.New(s, n.messages, group.Options{Logger: log}),
 		Conversations: conversation.New(s, n.messages, log), Messages: n.messages,
 		Online: n.online, Kick: n.online.kick, MaxBody: maxBody, Logger: log,
@@ -146,6 +166,21 @@ func start(t *testing.T, open storetest.Open, userIDs ...string) *node {
 	n.url = server.URL
 	n.register(userIDs...)
 	return n
+}
+
+// contents counts the contents in the object store.
+func (n *node) contents() (files int) {
+	n.t.Helper()
+	err := filepath.WalkDir(filepath.Join(n.files, "content"), func(_ string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			files++
+		}
+		return err
+	})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return files
 }
 
 // register adds users as the recorded traces had them.

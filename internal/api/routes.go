@@ -8,6 +8,7 @@ import (
 	"github.com/openimsdk/protocol/msg"
 	"github.com/openimsdk/protocol/relation"
 	"github.com/openimsdk/protocol/sdkws"
+	"github.com/openimsdk/protocol/third"
 	"github.com/openimsdk/protocol/user"
 )
 
@@ -131,6 +132,21 @@ func (s *server) routes() http.Handler {
 	post("/conversation/delete_conversations", call(s, self((*conversation.DeleteConversationsReq).GetOwnerUserID), s.deleteConversations))
 	post("/conversation/update_conversations_by_user", call(s, self((*conversation.UpdateConversationsByUserReq).GetUserID), s.setPeerEx))
 	post("/conversation/get_pinned_conversation_ids", call(s, self((*conversation.GetPinnedConversationIDsReq).GetUserID), s.pinnedConversations))
+
+	post("/object/part_limit", call(s, anyone, s.partLimits))
+	post("/object/part_size", call(s, anyone, s.partSize))
+	post("/object/initiate_multipart_upload", call(s, anyone, s.startUpload)) // names below the caller's id
+	post("/object/auth_sign", call(s, anyone, s.signParts))                   // of the caller's uploads
+	post("/object/complete_multipart_upload", call(s, anyone, s.completeUpload))
+	post("/object/access_url", call(s, anyone, s.accessURL))
+	post("/object/initiate_form_data", call(s, anyone, s.startForm)) // names below the caller's id
+	post("/object/complete_form_data", call(s, anyone, s.completeForm))
+
+	post("/third/fcm_update_token", call(s, self((*third.FcmUpdateTokenReq).GetAccount), s.setPushToken))
+	post("/third/set_app_badge", call(s, self((*third.SetAppBadgeReq).GetUserID), s.setBadge))
+	post("/third/logs/upload", call(s, anyone, s.addLogs)) // only as the caller's
+	post("/third/logs/delete", call(s, admin, s.deleteLogs))
+	post("/third/logs/search", call(s, admin, s.searchLogs))
 
 	return exact(mux)
 }

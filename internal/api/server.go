@@ -14,9 +14,11 @@ import (
 
 	"github.com/parley-im/parley/internal/auth"
 	"github.com/parley-im/parley/internal/conversation"
+	"github.com/parley-im/parley/internal/device"
 	"github.com/parley-im/parley/internal/group"
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/message"
+	"github.com/parley-im/parley/internal/object"
 	"github.com/parley-im/parley/internal/relation"
 	"github.com/parley-im/parley/internal/user"
 )
@@ -45,13 +47,18 @@ type Options struct {
 	Groups        *group.Service
 	Conversations *conversation.Service
 	Messages      *message.Service
+	Objects       *object.Service
+	Devices       *device.Service
 
 	Online Online
 	// Kick closes the connections of a user's platform.
 	Kick func(ctx context.Context, userID string, p im.Platform)
 
-	MaxBody          int64 // bytes of a request body
-	CompressionLevel int   // 0 default, 1 best, 2 fastest, -1 off
+	MaxBody int64 // bytes of a request body
+	// PublicURL is the address in links to objects, "" for the one that was called.
+	PublicURL        string
+	GrafanaURL       string // where /third/prometheus leads
+	CompressionLevel int    // 0 default, 1 best, 2 fastest, -1 off
 	Logger           *slog.Logger
 	Now              func() time.Time
 }
@@ -77,6 +84,7 @@ func New(o Options) http.Handler {
 	for _, wrap := range []func(http.Handler) http.Handler{ // from the inside out
 		s.identify,
 		s.limitBody,
+		s.files,
 		cors,
 		s.recover,
 	} {

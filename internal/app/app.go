@@ -61,6 +61,7 @@ const drainTime = 10 * time.Second
 
 // server is everything that was built.
 type server struct {
+<<<<<<< HEAD
 	options   Options
 	log       *slog.Logger
 	secret    string
@@ -75,6 +76,20 @@ type server struct {
 	config    *reload.Service // what may change while the server runs
 	styles    atomic.Pointer[func(im.ContentType) message.NoticeStyle]
 	services  api.Options
+=======
+	options  Options
+	log      *slog.Logger
+	secret   string
+	created  bool // the secret was made by this start
+	store    *store.Store
+	hooks    *webhook.Engine
+	outbox   *outbox.Outbox
+	presence *presence.Tracker
+	gateway  *gateway.Server
+	auth     *auth.Service
+	services api.Options
+	closers  []func() error // run last
+>>>>>>> 30d0abf (api: files, push tokens, badges and logs of apps)
 
 	mu        sync.Mutex
 	addresses []netip.AddrPort // our own, which webhooks must not call
@@ -87,8 +102,11 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	err = s.serve(ctx, started)
-	return errors.Join(err, s.store.Close())
+	err = errors.Join(s.serve(ctx, started), s.store.Close())
+	for _, stop := range s.closers {
+		err = errors.Join(err, stop())
+	}
+	return err
 }
 
 func build(ctx context.Context, o Options) (*server, error) {

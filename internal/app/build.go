@@ -2,14 +2,19 @@ package app
 
 import (
 	"context"
+	"path/filepath"
 
 	"github.com/parley-im/parley/internal/api"
 	"github.com/parley-im/parley/internal/config"
 	"github.com/parley-im/parley/internal/conversation"
+	"github.com/parley-im/parley/internal/device"
 	"github.com/parley-im/parley/internal/gateway"
 	"github.com/parley-im/parley/internal/group"
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/message"
+	"github.com/parley-im/parley/internal/object"
+	"github.com/parley-im/parley/internal/object/disk"
+	"github.com/parley-im/parley/internal/object/s3"
 	"github.com/parley-im/parley/internal/presence"
 	"github.com/parley-im/parley/internal/relation"
 	"github.com/parley-im/parley/internal/user"
@@ -33,6 +38,10 @@ func services(ctx context.Context, s *server, messages *message.Service, o onlin
 	if err := groups.FinishDismissals(ctx); err != nil {
 		return api.Options{}, err
 	}
+	objects, err := s.openObjects(ctx)
+	if err != nil {
+		return api.Options{}, err
+	}
 	return api.Options{
 		Auth:          s.auth,
 		Users:         users,
@@ -40,12 +49,40 @@ func services(ctx context.Context, s *server, messages *message.Service, o onlin
 		Groups:        groups,
 		Conversations: conversation.New(s.store, messages, s.log),
 		Messages:      messages,
+		Objects:       objects,
+		Devices:       device.New(s.store),
 		Online:        o,
 		Kick: func(ctx context.Context, userID string, p im.Platform) {
 			o.hub.Kick(ctx, userID, []im.Platform{p}, "")
 		},
-		MaxBody: c.API.MaxBodyBytes, CompressionLevel: c.API.CompressionLevel, Logger: s.log,
+		MaxBody: c.API.MaxBodyBytes, CompressionLevel: c.API.CompressionLevel, PublicURL: c.Object.PublicURL, GrafanaURL: c.API.GrafanaURL, Logger: s.log,
 	}, nil
+}
+
+// openObjects opens the store of files.
+func (s *server) openObjects(ctx context.Context) (*object.Service, error) {
+	c := s.options.Config
+	var backend object.Backend
+	if o := c.Object.S3; o != nil {
+		b, err := s3.Open(ctx, s3.Options{
+			Endpoint: o.Endpoint, PublicEndpoint: o.PublicEndpoint, Region: o.Region, Bucket: o.Bucket,
+			AccessKey: o.AccessKey, SecretKey: o.SecretKey, SessionToken: o.SessionToken, BucketInHost: o.BucketInHost, PublicRead: o.PublicRead,
+		})
+		if err != nil {
+			return nil, err
+		}
+		backend = b
+	} else {
+		b, err := disk.Open(filepath.Join(c.DataDir, "objects", filepath.Base(c.Object.Dir)))
+		if err != nil {
+			return nil, err
+		}
+		s.closers = append(s.closers, b.Close)
+		backend = b
+	}
+	return object.New(s.store, backend, object.Options{
+		Secret: []byte(s.secret), MaxSize: c.Object.MaxSize, Quota: c.Object.UserQuota, Logger: s.log,
+	}), nil
 }
 
 // online answers the API's questions about connections.

@@ -17,6 +17,9 @@ type draft struct {
 	legacyAdmins []string
 	maxFrame     int
 	objectStore  string
+	// externalStore and stores: which object store is meant, and all that are described.
+	externalStore bool
+	stores        map[string]*S3
 
 	// Map entries are not addressable, so they are worked on here.
 	callbacks     map[string]*Callback
@@ -38,7 +41,11 @@ func newDraft(dir string) *draft {
 		adminNames:  []string{"superAdmin"},
 		maxFrame:    4096,
 		objectStore: "minio",
-		callbacks:   make(map[string]*Callback), notifications: make(map[string]*Notification),
+		stores: map[string]*S3{
+			"minio": {Bucket: "openim", Endpoint: "localhost:10005"},
+			"cos":   {BucketInHost: true}, "oss": {BucketInHost: true}, "kodo": {}, "aws": {BucketInHost: true},
+		},
+		callbacks: make(map[string]*Callback), notifications: make(map[string]*Notification),
 	}
 	if d.Dir = dir; dir != "" {
 		d.Log.Level, d.Log.Stdout, d.Log.StorageLocation = 6, false, siblingLogs(dir)
@@ -176,10 +183,7 @@ func (l *loader) finish() {
 	if d.Log.StorageLocation == shippedLogs && l.dir != "" {
 		d.Log.StorageLocation = siblingLogs(l.dir)
 	}
-	if strings.Contains(d.Object.PublicURL, "external_ip") {
-		d.Object.PublicURL = ""
-	}
-	d.Object.PublicURL = strings.TrimRight(d.Object.PublicURL, "/")
+	l.objects()
 	d.API.Ports = l.pick("openim-api", "api.ports", d.API.Ports)
 	d.Gateway.Ports = l.pick("openim-msggateway", "longConnSvr.ports", d.Gateway.Ports)
 	for event, n := range d.notifications {
@@ -188,6 +192,54 @@ func (l *loader) finish() {
 	for name, c := range d.callbacks {
 		d.Webhooks.Callbacks[name] = l.callback(name, *c)
 	}
+}
+
+// objects chooses the file store. Each provider says in its own way where a
+// bucket is.
+func (l *loader) objects() {
+	d := l.draft
+	d.Object.PublicURL = strings.TrimRight(d.Object.PublicURL, "/")
+	d.Object.Dir = d.stores["minio"].Bucket
+	name := d.objectStore
+	s := d.stores[name]
+	if s == nil || (name == "minio" && !d.externalStore) {
+		return
+	}
+	s.Store = name
+	switch name {
+	case "minio":
+		if strings.Contains(s.PublicEndpoint, "external_ip") {
+			s.PublicEndpoint = ""
+		}
+	case "aws":
+		if s.Endpoint == "" && s.Region != "" {
+			s.Endpoint = "https://s3." + s.Region + ".amazonaws.com"
+		}
+	case "cos":
+		if scheme, host, ok := strings.Cut(s.Endpoint, "://"); ok {
+			s.Bucket, host, _ = strings.Cut(host, ".")
+			s.Endpoint = scheme + "://" + host
+			if parts := strings.Split(host, "."); len(parts) > 1 {
+				s.Region = parts[1]
+			}
+		}
+	case "oss":
+		scheme, host, _ := strings.Cut(withScheme(s.Endpoint), "://")
+		s.Region, _, _ = strings.Cut(host, ".")
+		if strings.HasPrefix(host, "oss-") {
+			s.Endpoint = scheme + "://s3." + host
+		}
+	}
+	s.Endpoint, s.PublicEndpoint = withScheme(s.Endpoint), withScheme(s.PublicEndpoint)
+	d.Object.S3 = s
+}
+
+// withScheme completes an address that is only a host.
+func withScheme(address string) string {
+	if address == "" || strings.Contains(address, "://") {
+		return address
+	}
+	return "http://" + address
 }
 
 // pick narrows a port list to the one of this instance.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -163,13 +164,33 @@ func (l *loader) checkPush() {
 }
 
 func (l *loader) checkObject() {
-	if v, ok := l.given("openim-rpc-third", "object.enable"); ok {
-		if store := strings.TrimSpace(l.draft.objectStore); store != "" && !strings.EqualFold(store, "minio") {
-			l.atValue(v, Error, "object.enable: object store '%s' is not available; the built-in one is called minio", store)
+	d := l.draft
+	if v, ok := l.given("parley", "object.publicURL"); ok && d.Object.PublicURL != "" {
+		if u, err := url.Parse(d.Object.PublicURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+			l.atValue(v, Error, "object.publicURL: expected an address such as https://im.example.com/api, got '%s'", v.shown())
 		}
 	}
-	if v, ok := l.given("minio", "externalAddress"); ok && strings.Contains(v.node.text, "external_ip") {
-		l.at(v, Warning, "externalAddress is still the placeholder external_ip; download links will have the API's own address")
+	s := d.Object.S3
+	if s == nil {
+		return
+	}
+	v, ok := l.given("openim-rpc-third", "object.enable")
+	if !ok {
+		v, ok = l.given("parley", "object.external")
+	}
+	if !ok {
+		return
+	}
+	var missing []string
+	for _, needed := range []struct{ what, value string }{
+		{"address", s.Endpoint}, {"bucket", s.Bucket}, {"access key", s.AccessKey}, {"secret", s.SecretKey},
+	} {
+		if needed.value == "" {
+			missing = append(missing, needed.what)
+		}
+	}
+	if len(missing) > 0 {
+		l.atValue(v, Error, "object store '%s' has no %s", s.Store, strings.Join(missing, ", "))
 	}
 }
 

@@ -183,9 +183,22 @@ type IOSPush struct {
 
 // Object configures the file store.
 type Object struct {
-	Bucket     string // top directory
-	PublicURL  string // base of download links, "" for the API's own address
-	PublicRead bool
+	Dir       string // name of the directory of the built-in store, inside DataDir
+	PublicURL string // the API's address in links, "" for the one that was called
+	MaxSize   int64  // bytes of one file
+	UserQuota int64  // bytes of one user's files, 0 for no limit
+	// S3 is used instead of the built-in store when it is not nil.
+	S3 *S3
+}
+
+// S3 is a bucket of an object store.
+type S3 struct {
+	Store                              string // its name in openim-rpc-third.yml
+	Endpoint, PublicEndpoint           string // URLs: this server's way and the clients'
+	Region, Bucket                     string
+	AccessKey, SecretKey, SessionToken string
+	BucketInHost                       bool
+	PublicRead                         bool
 }
 
 // Cron configures scheduled clean-up.
@@ -314,7 +327,7 @@ func Default() *Config {
 			IOS:                  IOSPush{PushSound: "xxx", BadgeCount: true},
 			MaxConcurrentWorkers: 3,
 		},
-		Object: Object{Bucket: "openim"},
+		Object: Object{Dir: "openim", MaxSize: 10 << 30},
 		Cron: Cron{
 			Schedule: "0 2 * * *", RetainChatRecords: 365 * day, FileExpire: 180 * day,
 			DeleteObjectTypes: []string{"msg-picture", "msg-file", "msg-voice", "msg-video", "msg-video-snapshot", "sdklog"},

@@ -296,7 +296,19 @@ func TestErrors(t *testing.T) {
 			"object store",
 			map[string]string{"openim-rpc-third.yml": "object:\n  enable: cos\n"},
 			"openim-rpc-third.yml:2:11: ",
-			[]string{"object store 'cos' is not available"},
+			[]string{"object store 'cos' has no address, bucket, access key, secret"},
+		},
+		{
+			"object store that does not exist",
+			map[string]string{"openim-rpc-third.yml": "object:\n  enable: ftp\n"},
+			"openim-rpc-third.yml:2:11: ",
+			[]string{"enable: expected one of minio, cos, oss, kodo, aws, got 'ftp'"},
+		},
+		{
+			"address of links",
+			map[string]string{"parley.yml": "object:\n  publicURL: im.example.com\n"},
+			"parley.yml:2:14: ",
+			[]string{"object.publicURL: expected an address such as https://im.example.com/api"},
 		},
 		{
 			"schedule",
@@ -493,12 +505,6 @@ func TestWarnings(t *testing.T) {
 			map[string]string{"share.yml": "secret: 0123\n"},
 			"warning: share.yml:1:1: ",
 			[]string{"not quoted"},
-		},
-		{
-			"address placeholder",
-			map[string]string{"minio.yml": "externalAddress: http://external_ip:10005\n"},
-			"warning: minio.yml:1:1: ",
-			[]string{"external_ip"},
 		},
 		{
 			"push without credentials",

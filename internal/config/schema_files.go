@@ -102,6 +102,7 @@ func ownSchema() *file {
 					},
 				),
 			),
+			objectKeys(),
 		},
 	}
 }
@@ -304,53 +305,6 @@ func pushSchema() *file {
 			},
 			{name: "fullUserCache", verdict: Ignore, doc: "presence is always in memory"},
 		}, commonBlocks()),
-	}
-}
-
-// noFiles is the one place that says the file store is not built yet.
-const noFiles = "files cannot be uploaded yet"
-
-func thirdSchema() *file {
-	const other = "the built-in file store is used"
-	cloud := func(name string, keys ...string) key { return ignoredSect(name, other, keys...) }
-	return &file{
-		name: "openim-rpc-third", title: "Object storage",
-		keys: join([]key{
-			sect("object",
-				key{
-					name: "enable", kind: text, verdict: Adapt, notYet: noFiles, doc: "minio means the built-in file store; other stores are not available",
-					bind: func(d *draft) any { return &d.objectStore },
-				},
-				cloud("cos", "bucketURL", "secretID", "secretKey", "sessionToken", "publicRead"),
-				cloud("oss", "endpoint", "bucket", "bucketURL", "accessKeyID", "accessKeySecret", "sessionToken", "publicRead"),
-				cloud("kodo", "endpoint", "bucket", "bucketURL", "accessKeyID", "accessKeySecret", "sessionToken", "publicRead"),
-				cloud("aws", "region", "bucket", "accessKeyID", "secretAccessKey", "sessionToken", "publicRead", "endpoint", "accessKeySecret"),
-			),
-		}, commonBlocks()),
-	}
-}
-
-func minioSchema() *file {
-	const builtin = "the built-in file store is used"
-	const old = "3.7: the built-in file store is used; use externalAddress for the public address"
-	return &file{
-		name: "minio", title: "File store",
-		keys: join([]key{
-			{
-				name: "bucket", kind: text, verdict: Adapt, notYet: noFiles, doc: "top directory of the file store",
-				bind: func(d *draft) any { return &d.Object.Bucket },
-			},
-			{
-				name: "externalAddress", kind: text, verdict: Adapt, notYet: noFiles, doc: "public base of download links",
-				bind: func(d *draft) any { return &d.Object.PublicURL },
-			},
-			{
-				name: "publicRead", kind: boolean, doc: "downloads need no signed link", notYet: noFiles,
-				bind: func(d *draft) any { return &d.Object.PublicRead },
-			},
-		},
-			ignoredKeys(builtin, "accessKeyID", "secretAccessKey", "sessionToken", "internalAddress"),
-			legacyKeys(old, "url", "internalIP", "externalIP", "port")),
 	}
 }
 
