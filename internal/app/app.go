@@ -61,7 +61,6 @@ const drainTime = 10 * time.Second
 
 // server is everything that was built.
 type server struct {
-<<<<<<< HEAD
 	options   Options
 	log       *slog.Logger
 	secret    string
@@ -76,20 +75,7 @@ type server struct {
 	config    *reload.Service // what may change while the server runs
 	styles    atomic.Pointer[func(im.ContentType) message.NoticeStyle]
 	services  api.Options
-=======
-	options  Options
-	log      *slog.Logger
-	secret   string
-	created  bool // the secret was made by this start
-	store    *store.Store
-	hooks    *webhook.Engine
-	outbox   *outbox.Outbox
-	presence *presence.Tracker
-	gateway  *gateway.Server
-	auth     *auth.Service
-	services api.Options
-	closers  []func() error // run last
->>>>>>> 30d0abf (api: files, push tokens, badges and logs of apps)
+	closers   []func() error // run last
 
 	mu        sync.Mutex
 	addresses []netip.AddrPort // our own, which webhooks must not call
