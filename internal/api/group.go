@@ -26,7 +26,7 @@ func manager[Req any](s *server, groupID func(*Req) string) rule[Req] {
 
 func (s *server) createGroup(ctx context.Context, req *group.CreateGroupReq) (*group.CreateGroupResp, error) {
 	f := groups.Founding{Group: wire.ToGroup(req.GroupInfo), AdminIDs: req.AdminUserIDs, MemberIDs: req.MemberUserIDs, Chat: req.SendMessage}
-	f.Group.OwnerID = req.OwnerUserID
+	f.Group.OwnerID, f.WrittenOwnerID = req.OwnerUserID, req.GroupInfo.OwnerUserID
 	g, err := s.Groups.Create(ctx, f)
 	if err != nil {
 		return nil, err

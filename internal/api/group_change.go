@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"strings"
 
 	"github.com/openimsdk/protocol/group"
 	"github.com/openimsdk/protocol/sdkws"
@@ -30,7 +29,7 @@ func (s *server) joinGroup(ctx context.Context, req *group.JoinGroupReq) (none, 
 }
 
 func (s *server) inviteToGroup(ctx context.Context, req *group.InviteUserToGroupReq) (none, error) {
-	return none{}, s.Groups.Invite(ctx, req.GroupID, req.InvitedUserIDs, req.SendMessage)
+	return none{}, s.Groups.Invite(ctx, req.GroupID, req.InvitedUserIDs, req.Reason, req.SendMessage)
 }
 
 func (s *server) answerGroupRequest(ctx context.Context, req *group.GroupApplicationResponseReq) (none, error) {
@@ -56,7 +55,7 @@ func (s *server) quitGroup(ctx context.Context, req *group.QuitGroupReq) (none, 
 }
 
 func (s *server) kickFromGroup(ctx context.Context, req *group.KickGroupMemberReq) (none, error) {
-	return none{}, s.Groups.Kick(ctx, req.GroupID, req.KickedUserIDs, req.SendMessage)
+	return none{}, s.Groups.Kick(ctx, req.GroupID, req.KickedUserIDs, req.Reason, req.SendMessage)
 }
 
 func (s *server) dismissGroup(ctx context.Context, req *group.DismissGroupReq) (none, error) {
@@ -89,23 +88,16 @@ func (s *server) setGroupInfo(ctx context.Context, req *group.SetGroupInfoReq) (
 	return none{}, s.Groups.SetInfo(ctx, g.GroupID, groups.Info{
 		Name: given(g.GroupName), Notification: given(g.Notification), Introduction: given(g.Introduction), FaceURL: given(g.FaceURL),
 		Ex: textOf(g.Ex), NeedVerification: numberOf(g.NeedVerification), LookMemberInfo: numberOf(g.LookMemberInfo),
-		ApplyMemberFriend: numberOf(g.ApplyMemberFriend),
+		ApplyMemberFriend: numberOf(g.ApplyMemberFriend), Older: true,
 	})
 }
 
 func (s *server) setGroupInfoEx(ctx context.Context, req *group.SetGroupInfoExReq) (none, error) {
-	info := groups.Info{
+	return none{}, s.Groups.SetInfo(ctx, req.GroupID, groups.Info{
 		Name: textOf(req.GroupName), Notification: textOf(req.Notification), Introduction: textOf(req.Introduction), FaceURL: textOf(req.FaceURL),
 		Ex: textOf(req.Ex), NeedVerification: numberOf(req.NeedVerification), LookMemberInfo: numberOf(req.LookMemberInfo),
 		ApplyMemberFriend: numberOf(req.ApplyMemberFriend),
-	}
-	if info.Name != nil && strings.TrimSpace(*info.Name) == "" {
-		info.Name = nil // a group keeps its name
-	}
-	if info.Notification != nil {
-		*info.Notification = strings.TrimSpace(*info.Notification)
-	}
-	return none{}, s.Groups.SetInfo(ctx, req.GroupID, info)
+	})
 }
 
 // given is a text, or nil for none.

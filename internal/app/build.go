@@ -34,7 +34,7 @@ func services(ctx context.Context, s *server, messages *message.Service, o onlin
 		return api.Options{}, err
 	}
 	s.watchConfig(users)
-	groups := group.New(s.store, messages, group.Options{HideHistory: !c.Group.EnableHistoryForNewMembers, Logger: s.log})
+	groups := group.New(s.store, messages, group.Options{HideHistory: !c.Group.EnableHistoryForNewMembers, Hooks: s.hooks, Logger: s.log})
 	if err := groups.FinishDismissals(ctx); err != nil {
 		return api.Options{}, err
 	}

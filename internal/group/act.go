@@ -50,6 +50,18 @@ func (s *Service) begin(ctx context.Context, tx *store.Tx, groupID string) (*act
 	return a, err
 }
 
+// look is beginOpen for deciding by reading.
+func (s *Service) look(ctx context.Context, tx *store.Tx, groupID string) (*act, error) {
+	caller := im.CallerOf(ctx)
+	g, err := openGroup(tx, groupID)
+	if err != nil {
+		return nil, err
+	}
+	a := &act{tx: tx, group: g, admin: caller.Admin}
+	a.operator, err = operator(tx, caller, groupID)
+	return a, err
+}
+
 // beginOpen is begin for what a dismissed group refuses.
 func (s *Service) beginOpen(ctx context.Context, tx *store.Tx, groupID string) (*act, error) {
 	a, err := s.begin(ctx, tx, groupID)
@@ -139,11 +151,12 @@ func (s *Service) tellChats(ctx context.Context, groupID string, userIDs []strin
 }
 
 // openChats gives new members their row of the group's chat, or lets an earlier
-// one show everything again. before is the last seq they came after.
-func (s *Service) openChats(tx *store.Tx, groupID string, userIDs []string, before im.Seq) error {
-	c := im.GroupConversation(groupID)
+// one show everything again. before is the last seq they came after. It reports
+// whether there is a new row.
+func (s *Service) openChats(tx *store.Tx, like im.Conversation, userIDs []string, before im.Seq) (opened bool, err error) {
 	for _, userID := range slices.Sorted(slices.Values(userIDs)) {
-		row := im.Conversation{OwnerID: userID, ConversationID: c, Type: im.GroupChat, GroupID: groupID}
+		row := like
+		row.OwnerID = userID
 		change := store.ConversationChange{MaxSeq: new(im.Seq)}
 		if s.options.HideHistory {
 			row.MinSeq = before + 1
@@ -151,16 +164,25 @@ func (s *Service) openChats(tx *store.Tx, groupID string, userIDs []string, befo
 		}
 		made, err := tx.InsertConversation(row)
 		if err != nil {
-			return err
+			return opened, err
 		}
 		if made {
+			opened = true
 			continue
 		}
-		if _, err := tx.UpdateConversation(userID, c, change); err != nil {
-			return err
+		if _, err := tx.UpdateConversation(userID, row.ConversationID, change); err != nil {
+			return opened, err
 		}
 	}
-	return nil
+	return opened, nil
+}
+
+// recordOpened reports new rows of a group's chat, once for all of them.
+func recordOpened(tx *store.Tx, opened bool, row im.Conversation, operationID string) error {
+	if !opened || !tx.Wanted(im.EventChatOpened) {
+		return nil
+	}
+	return tx.Record(im.ChatOpened{Row: row, OperationID: operationID})
 }
 
 // closeChats lets users who left see the group's chat up to a seq.

@@ -87,16 +87,16 @@ var operations = []struct {
 	want [5]error
 }{
 	{"invite", func(h *house, ctx context.Context) error {
-		return h.groups.Invite(ctx, h.id, []string{"guest"}, nil)
+		return h.groups.Invite(ctx, h.id, []string{"guest"}, "", nil)
 	}, [5]error{nil, nil, nil, im.ErrNoPermission, nil}},
 	{"kick a member", func(h *house, ctx context.Context) error {
-		return h.groups.Kick(ctx, h.id, []string{"member2"}, nil)
+		return h.groups.Kick(ctx, h.id, []string{"member2"}, "", nil)
 	}, [5]error{nil, nil, im.ErrNoPermission, im.ErrNoPermission, nil}},
 	{"kick an administrator", func(h *house, ctx context.Context) error {
-		return h.groups.Kick(ctx, h.id, []string{"admin2"}, nil)
+		return h.groups.Kick(ctx, h.id, []string{"admin2"}, "", nil)
 	}, [5]error{nil, im.ErrNoPermission, im.ErrNoPermission, im.ErrNoPermission, nil}},
 	{"kick the owner", func(h *house, ctx context.Context) error {
-		return h.groups.Kick(ctx, h.id, []string{"owner"}, nil)
+		return h.groups.Kick(ctx, h.id, []string{"owner"}, "", nil)
 	}, [5]error{im.ErrArgs, im.ErrArgs, im.ErrNoPermission, im.ErrNoPermission, im.ErrArgs}},
 	{"accept a request", func(h *house, ctx context.Context) error {
 		h.must(h.groups.Apply(as("guest"), group.Application{GroupID: h.id, UserID: "guest", JoinSource: 3}))
@@ -209,7 +209,7 @@ func TestVersions(t *testing.T) {
 			// what an absent client is told
 			inserted, updated, deleted []string
 		}{
-			{name: "invite", do: func() error { return h.groups.Invite(as("member"), h.id, []string{"guest"}, nil) }, to: with("guest"), inserted: []string{"guest"}},
+			{name: "invite", do: func() error { return h.groups.Invite(as("member"), h.id, []string{"guest"}, "", nil) }, to: with("guest"), inserted: []string{"guest"}},
 			{name: "rename", do: func() error { return h.groups.SetInfo(as("owner"), h.id, group.Info{Name: new("N")}) }, to: with("guest"), self: true},
 			{name: "mute", do: func() error { return h.groups.MuteMember(as("admin"), h.id, "guest", 60) }, to: with("guest"), updated: []string{"guest"}},
 			{name: "appoint", do: func() error {
@@ -217,9 +217,9 @@ func TestVersions(t *testing.T) {
 			}, to: with("guest"), updated: []string{"guest"}, sort: true},
 			{name: "transfer", do: func() error { return h.groups.Transfer(as("owner"), h.id, "owner", "guest") }, to: with("guest"), updated: []string{"guest", "owner"}, sort: true, self: true},
 			{name: "give back", do: func() error { return h.groups.Transfer(as("guest"), h.id, "guest", "owner") }, to: with("guest"), updated: []string{"guest", "owner"}, sort: true, self: true},
-			{name: "kick", do: func() error { return h.groups.Kick(as("owner"), h.id, []string{"guest", "member2"}, nil) }, to: with("guest"), deleted: []string{"guest", "member2"}},
+			{name: "kick", do: func() error { return h.groups.Kick(as("owner"), h.id, []string{"guest", "member2"}, "", nil) }, to: with("guest"), deleted: []string{"guest", "member2"}},
 			{name: "quit", do: func() error { return h.groups.Quit(as("member"), h.id, "member") }, to: []string{"admin", "admin2", "member", "owner"}, deleted: []string{"member"}},
-			{name: "come back", do: func() error { return h.groups.Invite(as("owner"), h.id, []string{"member", "member2"}, nil) }, to: everybody, inserted: []string{"member", "member2"}},
+			{name: "come back", do: func() error { return h.groups.Invite(as("owner"), h.id, []string{"member", "member2"}, "", nil) }, to: everybody, inserted: []string{"member", "member2"}},
 		} {
 			before := h.version()
 			h.must(c.do())
@@ -294,7 +294,7 @@ func TestLeaveAndReturn(t *testing.T) {
 		h := newHouse(t, open, group.Options{}, im.Group{})
 		joined, _, err := h.groups.JoinedIDs(t.Context(), "member")
 		h.must(err)
-		h.must(h.groups.Kick(as("owner"), h.id, []string{"member"}, nil))
+		h.must(h.groups.Kick(as("owner"), h.id, []string{"member"}, "", nil))
 		told := h.heard.take()
 		if row := h.row("member"); row.MaxSeq != told[0].seq || row.MaxSeq == 0 {
 			t.Errorf("reads up to %d, the notice is %d", row.MaxSeq, told[0].seq)
@@ -308,7 +308,7 @@ func TestLeaveAndReturn(t *testing.T) {
 		if d, err := h.groups.JoinedChanges(t.Context(), "member2", im.Version{}); err != nil || !d.Full {
 			t.Errorf("another's: %+v, %v", d, err)
 		}
-		h.must(h.groups.Invite(as("owner"), h.id, []string{"member"}, nil))
+		h.must(h.groups.Invite(as("owner"), h.id, []string{"member"}, "", nil))
 		if row := h.row("member"); row.MaxSeq != 0 || row.MinSeq != 0 {
 			t.Errorf("came back to %d-%d", row.MinSeq, row.MaxSeq)
 		}
@@ -317,7 +317,7 @@ func TestLeaveAndReturn(t *testing.T) {
 		}
 		// Without a line in the chat he reads up to the last one.
 		last := h.heard.take()[0].seq
-		h.must(h.groups.Kick(as("owner"), h.id, []string{"member"}, new(bool)))
+		h.must(h.groups.Kick(as("owner"), h.id, []string{"member"}, "", new(bool)))
 		if row := h.row("member"); row.MaxSeq != last {
 			t.Errorf("reads up to %d, want %d", row.MaxSeq, last)
 		}
@@ -334,7 +334,7 @@ func TestLeaveSilence(t *testing.T) {
 		if _, err := groups.Create(as("owner"), f); err != nil {
 			t.Fatal(err)
 		}
-		if err := groups.Kick(as("owner"), "g", []string{"member"}, new(bool)); err != nil {
+		if err := groups.Kick(as("owner"), "g", []string{"member"}, "", new(bool)); err != nil {
 			t.Fatal(err)
 		}
 		h := &house{id: "g", t: t, store: s}
@@ -394,7 +394,7 @@ func TestAnnouncement(t *testing.T) {
 func TestRequests(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, open storetest.Open) {
 		h := newHouse(t, open, group.Options{}, im.Group{NeedVerification: im.VerifyEveryone})
-		h.must(h.groups.Invite(as("member"), h.id, []string{"guest"}, nil))
+		h.must(h.groups.Invite(as("member"), h.id, []string{"guest"}, "", nil))
 		var to []string
 		for _, told := range h.heard.take() {
 			if _, ok := told.notice.(im.GroupApplied); ok {
@@ -506,9 +506,9 @@ func TestComeAndGoAtOnce(t *testing.T) {
 					case 0:
 						err = groups.Apply(as(userID), group.Application{GroupID: "g", UserID: userID, JoinSource: 3})
 					case 1:
-						err = groups.Invite(as("owner"), "g", []string{userID}, nil)
+						err = groups.Invite(as("owner"), "g", []string{userID}, "", nil)
 					case 2:
-						err = groups.Kick(as("owner"), "g", []string{userID}, nil)
+						err = groups.Kick(as("owner"), "g", []string{userID}, "", nil)
 					case 3:
 						err = groups.Quit(as(userID), "g", userID)
 					}

@@ -36,6 +36,7 @@ const batchElements = 500
 type Options struct {
 	// HideHistory keeps what was written before from new members.
 	HideHistory bool
+	Hooks       im.Hooks // default: nobody is asked
 	Logger      *slog.Logger
 }
 
@@ -43,6 +44,7 @@ type Options struct {
 type Service struct {
 	store    *store.Store
 	messages *message.Service
+	hooks    im.Hooks
 	options  Options
 	log      *slog.Logger
 	queue    queue
@@ -53,12 +55,19 @@ func New(s *store.Store, m *message.Service, o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Service{store: s, messages: m, options: o, log: o.Logger, queue: queue{seed: maphash.MakeSeed()}}
+	if o.Hooks == nil {
+		o.Hooks = im.NoHooks{}
+	}
+	return &Service{store: s, messages: m, hooks: o.Hooks, options: o, log: o.Logger, queue: queue{seed: maphash.MakeSeed()}}
 }
 
 // Founding is a group to be made.
 type Founding struct {
-	Group     im.Group // GroupID "" asks for a new one
+	Group im.Group // GroupID "" asks for a new one
+	// WrittenOwnerID is whom the request's profile names as the owner. Only the
+	// business server looks at it.
+	WrittenOwnerID string
+
 	AdminIDs  []string
 	MemberIDs []string
 	Chat      *bool // overrides whether the chat shows it
@@ -66,13 +75,20 @@ type Founding struct {
 
 // Create makes a group with all its members.
 func (s *Service) Create(ctx context.Context, f Founding) (im.Group, error) {
-	g := f.Group
-	everyone := slices.Concat([]string{g.OwnerID}, f.AdminIDs, f.MemberIDs)
-	if err := s.checkFounding(ctx, g, everyone); err != nil {
+	if err := s.checkFounding(ctx, f); err != nil {
 		return im.Group{}, err
 	}
-	g.Status = im.GroupOK
-	g.MemberCount = uint32(len(everyone))
+	f.Group.Status = im.GroupOK
+	ctx = s.hooks.WithDeadline(ctx)
+	if s.hooks.Wants(im.AskCreateGroup) {
+		if err := s.askFounding(ctx, &f); err != nil {
+			return im.Group{}, err
+		}
+		ctx = context.WithoutCancel(ctx)
+	}
+	g := f.Group
+	members := f.members(im.CallerOf(ctx).UserID)
+	g.MemberCount = uint32(len(members))
 	g.CreatedAt = s.store.Now()
 	chosen := g.GroupID != ""
 	var err error
@@ -80,7 +96,11 @@ func (s *Service) Create(ctx context.Context, f Founding) (im.Group, error) {
 		if !chosen {
 			g.GroupID = newGroupID()
 		}
-		err = s.found(ctx, g, everyone, len(f.AdminIDs), f.Chat)
+		var chat im.Conversation
+		if chat, err = s.askJoin(ctx, g, members); err != nil {
+			return im.Group{}, err
+		}
+		err = s.found(ctx, g, members, chat, f.Chat)
 		if errors.Is(err, store.ErrDuplicateKey) { // by somebody at the same time
 			err = im.ErrGroupExists.With("group id existed %s", g.GroupID)
 		}
@@ -95,8 +115,8 @@ func (s *Service) Create(ctx context.Context, f Founding) (im.Group, error) {
 // in many is taken.
 const newIDAttempts = 10
 
-func (s *Service) checkFounding(ctx context.Context, g im.Group, everyone []string) error {
-	caller := im.CallerOf(ctx)
+func (s *Service) checkFounding(ctx context.Context, f Founding) error {
+	g, everyone, caller := f.Group, f.everyone(), im.CallerOf(ctx)
 	switch {
 	case g.Type != im.WorkingGroup:
 		return im.ErrArgs.With("group type only supports %d", im.WorkingGroup)
@@ -131,24 +151,36 @@ func (s *Service) checkFounding(ctx context.Context, g im.Group, everyone []stri
 // the others.
 const maxNamed = 500
 
-// found stores a group and tells its members; everyone is the owner, then the
-// admins, then the rest.
-func (s *Service) found(ctx context.Context, g im.Group, everyone []string, admins int, chat *bool) error {
-	defer s.queue.enter(g.GroupID)()
-	inviter := im.CallerOf(ctx).UserID
+func (f *Founding) everyone() []string {
+	return slices.Concat([]string{f.Group.OwnerID}, f.AdminIDs, f.MemberIDs)
+}
+
+// members are the owner, then the admins, then the rest.
+func (f *Founding) members(inviterID string) []im.Member {
+	everyone := f.everyone()
 	members := make([]im.Member, len(everyone))
 	for i, userID := range everyone {
 		role := im.RoleMember
 		switch {
 		case i == 0:
 			role = im.RoleOwner
-		case i <= admins:
+		case i <= len(f.AdminIDs):
 			role = im.RoleAdmin
 		}
 		members[i] = im.Member{
-			GroupID: g.GroupID, UserID: userID, Role: role, JoinedAt: g.CreatedAt,
-			JoinSource: im.JoinedByInvitation, InviterID: inviter, OperatorID: inviter,
+			UserID: userID, Role: role, JoinSource: im.JoinedByInvitation, InviterID: inviterID, OperatorID: inviterID,
 		}
+	}
+	return members
+}
+
+// found stores a group and tells its members, whose rows of the chat are like
+// row.
+func (s *Service) found(ctx context.Context, g im.Group, members []im.Member, row im.Conversation, chat *bool) error {
+	defer s.queue.enter(g.GroupID)()
+	everyone, operationID := idsOf(members), im.OperationOf(ctx)
+	for i := range members {
+		members[i].GroupID, members[i].JoinedAt = g.GroupID, g.CreatedAt
 	}
 	var created im.GroupCreated
 	err := s.tell(ctx, g.GroupID, message.Notification{
@@ -161,18 +193,23 @@ func (s *Service) found(ctx context.Context, g im.Group, everyone []string, admi
 			if taken {
 				return nil, im.ErrGroupExists.With("group id existed %s", g.GroupID)
 			}
-			created, err = insert(ctx, tx, g, members)
-			return created, err
+			if created, err = insert(ctx, tx, g, members); err != nil || !tx.Wanted(im.EventGroupFounded) {
+				return created, err
+			}
+			return created, tx.Record(im.GroupFounded{Group: g, Members: members, OperationID: operationID})
 		},
 		Placed: func(tx *store.Tx, _, _ im.Seq) error {
+			opened := false
 			for _, userID := range slices.Sorted(slices.Values(everyone)) { // rows are locked in user order
-				if _, err := tx.InsertConversation(im.Conversation{
-					OwnerID: userID, ConversationID: im.GroupConversation(g.GroupID), Type: im.GroupChat, GroupID: g.GroupID,
-				}); err != nil {
+				own := row
+				own.OwnerID = userID
+				made, err := tx.InsertConversation(own)
+				if err != nil {
 					return err
 				}
+				opened = opened || made
 			}
-			return nil
+			return recordOpened(tx, opened, row, operationID)
 		},
 	})
 	if err != nil || g.Notification == "" {

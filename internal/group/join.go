@@ -2,6 +2,7 @@ package group
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/google/uuid"
@@ -27,7 +28,6 @@ func (s *Service) Apply(ctx context.Context, a Application) error {
 	if err := tooLong(a.Message, a.Ex); err != nil {
 		return err
 	}
-	defer s.queue.enter(a.GroupID)()
 	var g im.Group
 	err := s.store.Read(ctx, func(tx *store.Tx) error {
 		_, known, err := tx.User(a.UserID)
@@ -45,21 +45,57 @@ func (s *Service) Apply(ctx context.Context, a Application) error {
 	if err != nil {
 		return err
 	}
-	if g.NeedVerification != im.VerifyNobody {
-		return s.request(ctx, im.GroupRequest{
-			GroupID: a.GroupID, UserID: a.UserID, JoinSource: a.JoinSource, Message: a.Message, Ex: a.Ex,
-		})
+	ctx = s.hooks.WithDeadline(ctx)
+	if s.hooks.Wants(im.AskApply) {
+		if err := s.hooks.Ask(ctx, &im.MayApply{Group: g, UserID: a.UserID, Message: a.Message, Ex: a.Ex}); err != nil {
+			return err
+		}
+		ctx = context.WithoutCancel(ctx)
 	}
-	return s.admit(ctx, a.GroupID, []im.Member{{UserID: a.UserID, JoinSource: a.JoinSource, InviterID: a.UserID}}, nil, nil)
+	request := im.GroupRequest{GroupID: a.GroupID, UserID: a.UserID, JoinSource: a.JoinSource, Message: a.Message, Ex: a.Ex}
+	if g.NeedVerification != im.VerifyNobody {
+		defer s.queue.enter(a.GroupID)()
+		return s.request(ctx, request)
+	}
+	in := joining{group: g, message: a.Message, fresh: []im.Member{{UserID: a.UserID, JoinSource: a.JoinSource, InviterID: a.UserID}}}
+	if in.row, err = s.askJoin(ctx, g, in.fresh); err != nil {
+		return err
+	}
+	in.first = func(now *act) error {
+		if now.group.NeedVerification != im.VerifyNobody {
+			return errAsksNow
+		}
+		return nil
+	}
+	defer s.queue.enter(a.GroupID)()
+	err = s.admit(ctx, in)
+	if errors.Is(err, errAsksNow) {
+		return s.request(ctx, request)
+	}
+	return err
+}
+
+// errAsksNow says that a group began to ask about those who join while they were
+// on their way.
+var errAsksNow = errors.New("the group asks about new members")
+
+// joining is users on their way into a group.
+type joining struct {
+	group   im.Group // as it was found
+	fresh   []im.Member
+	row     im.Conversation // how their rows of the chat begin
+	message string          // what he wrote who asked to join
+	chat    *bool           // overrides whether the chat shows it
+	first   func(*act) error
 }
 
 // admit brings users into a group and tells everybody: a user who has himself
 // for an inviter, or none, entered; others were invited. first runs before, in
 // the same transaction.
-func (s *Service) admit(ctx context.Context, groupID string, fresh []im.Member, chat *bool, first func(*act) error) error {
-	ids := idsOf(fresh)
+func (s *Service) admit(ctx context.Context, in joining) error {
+	groupID, ids, operationID := in.group.GroupID, idsOf(in.fresh), im.OperationOf(ctx)
 	err := s.tell(ctx, groupID, message.Notification{
-		Also: ids, Chat: chat,
+		Also: ids, Chat: in.chat,
 		Change: func(tx *store.Tx) (im.Notice, error) {
 			a, err := s.beginOpen(ctx, tx, groupID)
 			if err != nil {
@@ -68,19 +104,46 @@ func (s *Service) admit(ctx context.Context, groupID string, fresh []im.Member, 
 			if err := absent(tx, groupID, ids); err != nil {
 				return nil, err
 			}
-			if first != nil {
-				if err := first(a); err != nil {
+			if in.first != nil {
+				if err := in.first(a); err != nil {
 					return nil, err
 				}
 			}
-			return a.admit(fresh)
+			if tx.Wanted(im.EventMemberJoined) {
+				if err := in.record(tx, operationID); err != nil {
+					return nil, err
+				}
+			}
+			return a.admit(in.fresh)
 		},
-		Placed: func(tx *store.Tx, before, _ im.Seq) error { return s.openChats(tx, groupID, ids, before) },
+		Placed: func(tx *store.Tx, before, _ im.Seq) error {
+			opened, err := s.openChats(tx, in.row, ids, before)
+			if err != nil {
+				return err
+			}
+			return recordOpened(tx, opened, in.row, operationID)
+		},
 	})
 	if err != nil {
 		return err
 	}
 	s.tellChats(ctx, groupID, ids)
+	return nil
+}
+
+// record reports each of the new members.
+func (in *joining) record(tx *store.Tx, operationID string) error {
+	for _, m := range in.fresh {
+		inviter := m.InviterID
+		if inviter == "" {
+			inviter = m.UserID
+		}
+		if err := tx.Record(im.JoinReported{
+			GroupID: in.group.GroupID, UserID: m.UserID, InviterID: inviter, JoinSource: m.JoinSource, Message: in.message, OperationID: operationID,
+		}); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -97,7 +160,10 @@ func (a *act) admit(fresh []im.Member) (im.Notice, error) {
 	members := slices.Clone(fresh)
 	for i := range members {
 		m := &members[i]
-		m.GroupID, m.Role, m.JoinedAt, m.OperatorID = a.group.GroupID, im.RoleMember, a.at, a.operator.UserID
+		m.GroupID, m.JoinedAt, m.OperatorID = a.group.GroupID, a.at, a.operator.UserID
+		if m.Role == 0 {
+			m.Role = im.RoleMember
+		}
 	}
 	v, err := a.tx.AddMembers(a.group.GroupID, members)
 	if err != nil {
@@ -125,70 +191,98 @@ func (a *act) admit(fresh []im.Member) (im.Notice, error) {
 }
 
 // Invite brings users into a group in the caller's name, or asks the group's
-// owner and administrators if it wants to be asked. chat overrides whether the
-// chat shows it.
-func (s *Service) Invite(ctx context.Context, groupID string, userIDs []string, chat *bool) error {
+// owner and administrators if it wants to be asked. reason is for the business
+// server. chat overrides whether the chat shows it.
+func (s *Service) Invite(ctx context.Context, groupID string, userIDs []string, reason string, chat *bool) error {
 	if err := checkIDs(userIDs); err != nil {
+		return err
+	}
+	if err := tooLong(reason); err != nil {
 		return err
 	}
 	if len(userIDs) == 0 {
 		return im.ErrArgs.With("invitedUserIDs is empty")
 	}
-	defer s.queue.enter(groupID)()
+	var g im.Group
 	ask := false
 	if err := s.store.Read(ctx, func(tx *store.Tx) (err error) {
-		ask, err = mayInvite(ctx, tx, groupID, userIDs)
+		g, ask, err = mayInvite(ctx, tx, groupID, userIDs)
 		return err
 	}); err != nil {
 		return err
 	}
-	callerID := im.CallerOf(ctx).UserID
-	if ask {
-		requests := make([]im.GroupRequest, len(userIDs))
-		for i, id := range userIDs {
-			requests[i] = im.GroupRequest{GroupID: groupID, UserID: id, InviterID: callerID, JoinSource: im.JoinedByInvitation}
-		}
-		return s.request(ctx, requests...)
-	}
-	for some := range slices.Chunk(userIDs, membersAtOnce) {
-		fresh := make([]im.Member, len(some))
-		for i, id := range some {
-			fresh[i] = im.Member{UserID: id, JoinSource: im.JoinedByInvitation, InviterID: callerID}
-		}
-		err := s.admit(ctx, groupID, fresh, chat, func(a *act) error {
-			if a.operator.Role == 0 {
-				return im.ErrNoPermission.With("op user not in group")
-			}
-			return nil
-		})
-		if err != nil {
+	ctx = s.hooks.WithDeadline(ctx)
+	if s.hooks.Wants(im.AskInvite) {
+		q := im.MayInvite{GroupID: groupID, Reason: reason, UserIDs: userIDs}
+		if err := s.hooks.Ask(ctx, &q); err != nil || len(q.UserIDs) == 0 {
 			return err
 		}
+		ctx, userIDs = context.WithoutCancel(ctx), q.UserIDs
+	}
+	callerID := im.CallerOf(ctx).UserID
+	requests := make([]im.GroupRequest, len(userIDs))
+	fresh := make([]im.Member, len(userIDs))
+	for i, id := range userIDs {
+		requests[i] = im.GroupRequest{GroupID: groupID, UserID: id, InviterID: callerID, JoinSource: im.JoinedByInvitation}
+		fresh[i] = im.Member{UserID: id, JoinSource: im.JoinedByInvitation, InviterID: callerID}
+	}
+	if ask {
+		defer s.queue.enter(groupID)()
+		return s.request(ctx, requests...)
+	}
+	in := joining{group: g, chat: chat, first: func(a *act) error {
+		switch {
+		case a.operator.Role == 0:
+			return errNotInside
+		case asksInviter(a.group, a.operator):
+			return errAsksNow
+		}
+		return nil
+	}}
+	var err error
+	if in.row, err = s.askJoin(ctx, g, fresh); err != nil {
+		return err
+	}
+	defer s.queue.enter(groupID)()
+	for in.fresh = range slices.Chunk(fresh, membersAtOnce) {
+		if err := s.admit(ctx, in); errors.Is(err, errAsksNow) {
+			return s.request(ctx, requests...)
+		} else if err != nil {
+			return err
+		}
+		requests = requests[len(in.fresh):]
 	}
 	return nil
 }
 
-// mayInvite tells whether an invitation must be asked for.
-func mayInvite(ctx context.Context, tx *store.Tx, groupID string, userIDs []string) (ask bool, err error) {
-	g, err := openGroup(tx, groupID)
-	if err != nil {
-		return false, err
+var errNotInside = im.ErrNoPermission.With("op user not in group")
+
+// asksInviter reports whether the group's managers must be asked about who is
+// invited by a member.
+func asksInviter(g im.Group, inviter im.Member) bool {
+	return g.NeedVerification == im.VerifyEveryone && inviter.Role < im.RoleAdmin
+}
+
+// mayInvite returns the group, and whether its managers must be asked.
+func mayInvite(ctx context.Context, tx *store.Tx, groupID string, userIDs []string) (g im.Group, ask bool, err error) {
+	if g, err = openGroup(tx, groupID); err != nil {
+		return g, false, err
 	}
 	me, err := operator(tx, im.CallerOf(ctx), groupID)
 	if err != nil {
-		return false, err
+		return g, false, err
 	}
 	if me.Role == 0 {
-		return false, im.ErrNoPermission.With("op user not in group")
+		return g, false, errNotInside
 	}
 	known, err := tx.Users(userIDs)
 	if err != nil {
-		return false, err
+		return g, false, err
 	}
 	if len(known) != len(userIDs) {
-		return false, im.ErrNotFound.With("user not found")
+		return g, false, im.ErrNotFound.With("user not found")
 	}
-	return g.NeedVerification == im.VerifyEveryone && me.Role < im.RoleAdmin, absent(tx, groupID, userIDs)
+	return g, asksInviter(g, me), absent(tx, groupID, userIDs)
 }
 
 // request stores the caller's requests to join one group, each in place of an
@@ -261,24 +355,26 @@ func (s *Service) Answer(ctx context.Context, answer Answer) error {
 	if err := tooLong(answer.Message); err != nil {
 		return err
 	}
-	defer s.queue.enter(answer.GroupID)()
-	var request im.GroupRequest
-	joins := false
-	err := s.store.Read(ctx, func(tx *store.Tx) (err error) {
-		if request, _, err = tx.GroupRequest(answer.GroupID, answer.UserID); err != nil {
-			return err
-		}
-		_, joined, err := member(tx, answer.GroupID, answer.UserID)
-		joins = answer.Result == im.RequestAgreed && !joined
-		return err
-	})
+	h := handling{answer: answer}
+	in, joins, err := s.askAnswer(ctx, answer)
 	if err != nil {
 		return err
 	}
-	h := handling{answer: answer}
+	ctx = context.WithoutCancel(ctx)
+	defer s.queue.enter(answer.GroupID)()
 	if joins {
-		fresh := im.Member{UserID: answer.UserID, JoinSource: request.JoinSource, InviterID: request.InviterID}
-		err = s.admit(ctx, answer.GroupID, []im.Member{fresh}, nil, h.settle)
+		// He may have come in another way meanwhile.
+		if err := s.store.Read(ctx, func(tx *store.Tx) error {
+			_, joined, err := member(tx, answer.GroupID, answer.UserID)
+			joins = !joined
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	if joins {
+		in.first = h.settle
+		err = s.admit(ctx, in)
 		h.notice.Group.MemberCount++ // read before he came
 	} else {
 		err = s.store.Write(ctx, func(tx *store.Tx) error {
@@ -300,6 +396,48 @@ func (s *Service) Answer(ctx context.Context, answer Answer) error {
 	return nil
 }
 
+// askAnswer reads whether an answer makes somebody a member, and asks about him
+// then.
+func (s *Service) askAnswer(ctx context.Context, answer Answer) (in joining, joins bool, err error) {
+	if answer.Result != im.RequestAgreed {
+		return in, false, nil
+	}
+	err = s.store.Read(ctx, func(tx *store.Tx) error {
+		a, err := s.look(ctx, tx, answer.GroupID)
+		if err != nil {
+			return err
+		}
+		if err := a.mayManage(); err != nil {
+			return err
+		}
+		r, err := pending(tx, answer)
+		if err != nil {
+			return err
+		}
+		_, joined, err := member(tx, answer.GroupID, answer.UserID)
+		joins = !joined
+		in = joining{group: a.group, message: r.Message, fresh: []im.Member{{UserID: r.UserID, JoinSource: r.JoinSource, InviterID: r.InviterID}}}
+		return err
+	})
+	if err == nil && joins {
+		in.row, err = s.askJoin(s.hooks.WithDeadline(ctx), in.group, in.fresh)
+	}
+	return in, joins, err
+}
+
+// pending returns the request that an answer is to.
+func pending(tx *store.Tx, answer Answer) (im.GroupRequest, error) {
+	r, found, err := tx.GroupRequest(answer.GroupID, answer.UserID)
+	switch {
+	case err != nil:
+	case !found:
+		err = im.ErrNotFound.With("no request of %s", answer.UserID)
+	case r.Result != im.RequestPending:
+		err = im.ErrGroupRequestHandled.With("group request already processed")
+	}
+	return r, err
+}
+
 // handling is an answer on its way.
 type handling struct {
 	answer Answer
@@ -313,14 +451,9 @@ func (h *handling) settle(a *act) error {
 	if err := a.mayManage(); err != nil {
 		return err
 	}
-	r, found, err := a.tx.GroupRequest(h.answer.GroupID, h.answer.UserID)
-	switch {
-	case err != nil:
+	r, err := pending(a.tx, h.answer)
+	if err != nil {
 		return err
-	case !found:
-		return im.ErrNotFound.With("no request of %s", h.answer.UserID)
-	case r.Result != im.RequestPending:
-		return im.ErrGroupRequestHandled.With("group request already processed")
 	}
 	r.Result, r.HandleMessage, r.HandlerID, r.HandledAt = h.answer.Result, h.answer.Message, a.operator.UserID, a.at
 	h.notice = im.GroupApplicationHandled{GroupAct: im.GroupAct{Group: a.group, Operator: a.operator, At: a.at}, Request: r}

@@ -13,6 +13,7 @@ import (
 // Quit takes a user out of a group. What was written until then he can read on.
 func (s *Service) Quit(ctx context.Context, groupID, userID string) error {
 	defer s.queue.enter(groupID)()
+	operationID := im.OperationOf(ctx)
 	return s.remove(ctx, groupID, []string{userID}, nil, func(a *act) (im.Notice, error) {
 		m, found, err := member(a.tx, groupID, userID)
 		switch {
@@ -27,13 +28,19 @@ func (s *Service) Quit(ctx context.Context, groupID, userID string) error {
 		if err != nil {
 			return nil, err
 		}
+		if a.tx.Wanted(im.EventMemberQuit) {
+			if err := a.tx.Record(im.QuitReported{GroupID: groupID, UserID: userID, OperationID: operationID}); err != nil {
+				return nil, err
+			}
+		}
 		done, err := a.done(v, 0)
 		return im.MemberQuit{GroupAct: done, Member: m}, err
 	})
 }
 
-// Kick puts members out of a group. chat overrides whether the chat shows it.
-func (s *Service) Kick(ctx context.Context, groupID string, userIDs []string, chat *bool) error {
+// Kick puts members out of a group. reason is for the business server. chat
+// overrides whether the chat shows it.
+func (s *Service) Kick(ctx context.Context, groupID string, userIDs []string, reason string, chat *bool) error {
 	caller := im.CallerOf(ctx)
 	switch err := checkIDs(userIDs); {
 	case err != nil:
@@ -42,6 +49,8 @@ func (s *Service) Kick(ctx context.Context, groupID string, userIDs []string, ch
 		return im.ErrArgs.With("kickUserIDs is empty")
 	case slices.Contains(userIDs, caller.UserID):
 		return im.ErrArgs.With("opUserID in KickedUserIDs")
+	case len(reason) > im.MaxText:
+		return tooLong(reason)
 	}
 	defer s.queue.enter(groupID)()
 	err := s.store.Read(ctx, func(tx *store.Tx) error {
@@ -62,6 +71,7 @@ func (s *Service) Kick(ctx context.Context, groupID string, userIDs []string, ch
 	if err != nil {
 		return err
 	}
+	operationID := im.OperationOf(ctx)
 	for some := range slices.Chunk(userIDs, membersAtOnce) {
 		if err := s.remove(ctx, groupID, some, chat, func(a *act) (im.Notice, error) {
 			kicked, err := a.mayKick(some)
@@ -71,6 +81,13 @@ func (s *Service) Kick(ctx context.Context, groupID string, userIDs []string, ch
 			v, err := a.tx.RemoveMembers(groupID, some)
 			if err != nil {
 				return nil, err
+			}
+			if a.tx.Wanted(im.EventMembersKicked) {
+				if err := a.tx.Record(im.KickReported{
+					GroupID: groupID, UserIDs: some, Reason: reason, OperatorID: caller.UserID, OperationID: operationID,
+				}); err != nil {
+					return nil, err
+				}
 			}
 			done, err := a.done(v, 0)
 			return im.MembersKicked{GroupAct: done, Members: kicked}, err
@@ -144,7 +161,7 @@ func (s *Service) Dismiss(ctx context.Context, groupID string, chat *bool) error
 			if err != nil {
 				return err
 			}
-			return a.close()
+			return a.close(im.OperationOf(ctx))
 		}); err != nil {
 			return err
 		}
@@ -164,7 +181,7 @@ func (s *Service) Dismiss(ctx context.Context, groupID string, chat *bool) error
 				return nil, err
 			}
 			told.Group.Status, told.Group.MemberCount = im.GroupDismissed, uint32(len(everybody))
-			if err := a.close(); err != nil {
+			if err := a.close(im.OperationOf(ctx)); err != nil {
 				return nil, err
 			}
 			return im.GroupEnded{GroupAct: told}, a.clear()
@@ -185,8 +202,20 @@ func (s *Service) mayDismiss(ctx context.Context, tx *store.Tx, groupID string) 
 	return a, nil
 }
 
-// close marks a group as dismissed.
-func (a *act) close() error {
+// close marks a group as dismissed and reports that with the members it has. Of
+// a dismissal that was cut short it was reported before.
+func (a *act) close(operationID string) error {
+	if a.group.Status != im.GroupDismissed && a.tx.Wanted(im.EventGroupDismissed) {
+		ids, err := a.tx.GroupMemberIDs(a.group.GroupID)
+		if err != nil {
+			return err
+		}
+		if err := a.tx.Record(im.DismissReported{
+			GroupID: a.group.GroupID, OwnerID: a.group.OwnerID, Type: a.group.Type, MemberIDs: ids, OperationID: operationID,
+		}); err != nil {
+			return err
+		}
+	}
 	status := im.GroupDismissed
 	_, err := a.tx.UpdateGroup(a.group.GroupID, store.GroupChange{Status: &status})
 	return err

@@ -4,21 +4,18 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/message"
 	"github.com/parley-im/parley/internal/store"
 )
 
-// Info is a partial update of a group's profile; nil leaves a field as it is.
-type Info struct {
-	Name, Notification, Introduction, FaceURL, Ex *string
-
-	NeedVerification, LookMemberInfo, ApplyMemberFriend *int32
-}
+// Info is a partial update of a group's profile.
+type Info = im.GroupInfo
 
 // facets are the notices that a change of these fields is told by, in order.
-func (i Info) facets() []im.GroupFacet {
+func facets(i Info) []im.GroupFacet {
 	var out []im.GroupFacet
 	if i.Notification != nil {
 		out = append(out, im.GroupAnnouncement)
@@ -26,7 +23,7 @@ func (i Info) facets() []im.GroupFacet {
 	if i.Name != nil {
 		out = append(out, im.GroupName)
 	}
-	i.Name, i.Notification = nil, nil
+	i.Name, i.Notification, i.Older = nil, nil, false
 	if i != (Info{}) {
 		out = append(out, im.GroupProfile)
 	}
@@ -36,11 +33,23 @@ func (i Info) facets() []im.GroupFacet {
 // SetInfo changes a group's profile. It is one change, though it may be told by
 // several notices: each shows the whole group after it.
 func (s *Service) SetInfo(ctx context.Context, groupID string, info Info) error {
-	if err := tooLongPtr(info.Name, info.Notification, info.Introduction, info.FaceURL, info.Ex); err != nil {
+	if err := checkInfo(info); err != nil {
 		return err
 	}
+	if s.hooks.Wants(info.QuestionKind()) {
+		if err := s.askSet(ctx, groupID, &info); err != nil {
+			return err
+		}
+		ctx = context.WithoutCancel(ctx)
+	}
+	if info.Name != nil && strings.TrimSpace(*info.Name) == "" {
+		info.Name = nil // a group keeps its name
+	}
+	if info.Notification != nil && !info.Older {
+		info.Notification = new(strings.TrimSpace(*info.Notification))
+	}
 	defer s.queue.enter(groupID)()
-	facets := info.facets()
+	facets := facets(info)
 	if len(facets) == 0 { // only whether the caller may
 		return s.store.Write(ctx, func(tx *store.Tx) error {
 			a, err := s.beginOpen(ctx, tx, groupID)
@@ -89,6 +98,10 @@ func (s *Service) SetInfo(ctx context.Context, groupID string, info Info) error 
 	return nil
 }
 
+func checkInfo(i Info) error {
+	return tooLongPtr(i.Name, i.Notification, i.Introduction, i.FaceURL, i.Ex)
+}
+
 func (s *Service) setInfo(ctx context.Context, tx *store.Tx, groupID string, info Info) (done im.GroupAct, err error) {
 	a, err := s.beginOpen(ctx, tx, groupID)
 	if err != nil {
@@ -107,6 +120,11 @@ func (s *Service) setInfo(ctx context.Context, tx *store.Tx, groupID string, inf
 	v, err := tx.UpdateGroup(groupID, c)
 	if err != nil {
 		return done, err
+	}
+	if tx.Wanted(im.EventGroupSet) {
+		if err := tx.Record(im.GroupInfoReported{GroupID: groupID, Info: info, OperationID: im.OperationOf(ctx)}); err != nil {
+			return done, err
+		}
 	}
 	return a.done(v, 0)
 }
@@ -218,6 +236,7 @@ func (a *act) setMember(c store.MemberChange) (done im.GroupAct, m im.Member, er
 // was muted; the former owner gets the role he had.
 func (s *Service) Transfer(ctx context.Context, groupID, fromID, toID string) error {
 	defer s.queue.enter(groupID)()
+	operationID := im.OperationOf(ctx)
 	var unmuted *im.MemberMuted
 	err := s.change(ctx, groupID, func(a *act) (im.Notice, error) {
 		unmuted = nil
@@ -228,6 +247,11 @@ func (s *Service) Transfer(ctx context.Context, groupID, fromID, toID string) er
 		v, sort, err := a.tx.TransferGroup(groupID, fromID, to)
 		if err != nil {
 			return nil, err
+		}
+		if a.tx.Wanted(im.EventGroupTransferred) {
+			if err := a.tx.Record(im.TransferReported{GroupID: groupID, OldOwnerID: fromID, NewOwnerID: toID, OperationID: operationID}); err != nil {
+				return nil, err
+			}
 		}
 		done, err := a.done(v, sort)
 		if err != nil {
@@ -273,12 +297,8 @@ func (a *act) mayTransfer(fromID, toID string) (from, to im.Member, err error) {
 	return from, to, nil
 }
 
-// MemberInfo is a partial update of a member; nil leaves a field as it is.
-type MemberInfo struct {
-	GroupID, UserID       string
-	Role                  *int32
-	Nickname, FaceURL, Ex *string
-}
+// MemberInfo is a partial update of a member.
+type MemberInfo = im.MemberInfo
 
 // SetMembers changes members' names, faces and roles, one member after the
 // other: each change has a version and notices of its own.
@@ -305,6 +325,12 @@ func (s *Service) SetMembers(ctx context.Context, list []MemberInfo) error {
 	})
 	if err != nil {
 		return err
+	}
+	if s.hooks.Wants(im.AskSetMember) {
+		if list, err = s.askSetMembers(ctx, list); err != nil {
+			return err
+		}
+		ctx = context.WithoutCancel(ctx)
 	}
 	for _, info := range list {
 		if err := s.setMemberInfo(ctx, info); err != nil {
@@ -372,6 +398,7 @@ var errNothing = im.ErrArgs.With("nothing to change")
 
 func (s *Service) setMemberInfo(ctx context.Context, info MemberInfo) error {
 	defer s.queue.enter(info.GroupID)()
+	operationID := im.OperationOf(ctx)
 	var notices []im.Notice
 	nothing := false
 	err := s.change(ctx, info.GroupID, func(a *act) (im.Notice, error) {
@@ -389,6 +416,11 @@ func (s *Service) setMemberInfo(ctx context.Context, info MemberInfo) error {
 		done, m, err := a.setMember(c)
 		if err != nil {
 			return nil, err
+		}
+		if a.tx.Wanted(im.EventMemberSet) {
+			if err := a.tx.Record(im.MemberInfoReported{Info: info, OperationID: operationID}); err != nil {
+				return nil, err
+			}
 		}
 		notices = nil
 		if c.Role != nil {

@@ -20,6 +20,15 @@ const (
 	EventRemarkSet
 	EventFriendsImported
 	EventUserUnblocked
+	EventGroupFounded
+	EventMemberJoined
+	EventMemberQuit
+	EventMembersKicked
+	EventGroupDismissed
+	EventGroupTransferred
+	EventGroupSet
+	EventMemberSet
+	EventChatOpened
 
 	EventKinds = iota + 1 // one past the last
 )
@@ -126,6 +135,69 @@ type BlockRemoved struct {
 	OperationID        string
 }
 
+// GroupFounded: a group was made.
+type GroupFounded struct {
+	Group       Group
+	Members     []Member
+	OperationID string
+}
+
+// JoinReported: a user became a member of a group that was there already.
+type JoinReported struct {
+	GroupID, UserID string
+	InviterID       string // the user himself if nobody invited him
+	JoinSource      int32
+	Message         string
+	OperationID     string
+}
+
+// QuitReported: a member left.
+type QuitReported struct {
+	GroupID, UserID string
+	OperationID     string
+}
+
+// KickReported: members were put out.
+type KickReported struct {
+	GroupID, Reason, OperatorID string
+	UserIDs                     []string
+	OperationID                 string
+}
+
+// DismissReported: a group ended, with the members it had.
+type DismissReported struct {
+	GroupID, OwnerID string
+	Type             int32
+	MemberIDs        []string
+	OperationID      string
+}
+
+// TransferReported: a group has a new owner.
+type TransferReported struct {
+	GroupID, OldOwnerID, NewOwnerID string
+	OperationID                     string
+}
+
+// GroupInfoReported: a group's profile was changed.
+type GroupInfoReported struct {
+	GroupID     string
+	Info        GroupInfo
+	OperationID string
+}
+
+// MemberInfoReported: a member was changed.
+type MemberInfoReported struct {
+	Info        MemberInfo
+	OperationID string
+}
+
+// ChatOpened: a user has a new conversation, or all who joined a group have (OwnerID is ""
+// then).
+type ChatOpened struct {
+	Row         Conversation
+	OperationID string
+}
+
 // Session is one connection of a user.
 type Session struct {
 	ConnID   string
@@ -174,3 +246,30 @@ func (FriendsImported) Kind() EventKind { return EventFriendsImported }
 
 // Kind implements Event.
 func (BlockRemoved) Kind() EventKind { return EventUserUnblocked }
+
+// Kind implements Event.
+func (GroupFounded) Kind() EventKind { return EventGroupFounded }
+
+// Kind implements Event.
+func (JoinReported) Kind() EventKind { return EventMemberJoined }
+
+// Kind implements Event.
+func (QuitReported) Kind() EventKind { return EventMemberQuit }
+
+// Kind implements Event.
+func (KickReported) Kind() EventKind { return EventMembersKicked }
+
+// Kind implements Event.
+func (DismissReported) Kind() EventKind { return EventGroupDismissed }
+
+// Kind implements Event.
+func (TransferReported) Kind() EventKind { return EventGroupTransferred }
+
+// Kind implements Event.
+func (GroupInfoReported) Kind() EventKind { return EventGroupSet }
+
+// Kind implements Event.
+func (MemberInfoReported) Kind() EventKind { return EventMemberSet }
+
+// Kind implements Event.
+func (ChatOpened) Kind() EventKind { return EventChatOpened }

@@ -70,6 +70,25 @@ type Member struct {
 	AppLevel   int32 // from the profile
 }
 
+// GroupInfo is a partial update of a group's profile; nil leaves a field as it
+// is.
+type GroupInfo struct {
+	Name, Notification, Introduction, FaceURL, Ex *string
+
+	NeedVerification, LookMemberInfo, ApplyMemberFriend *int32
+
+	// Older: asked for by the request of older clients, which has callbacks of
+	// its own.
+	Older bool
+}
+
+// MemberInfo is a partial update of a member; nil leaves a field as it is.
+type MemberInfo struct {
+	GroupID, UserID       string
+	Role                  *int32
+	Nickname, FaceURL, Ex *string
+}
+
 // GroupRequest is a user's request to join a group, or a member's for him.
 type GroupRequest struct {
 	GroupID       string

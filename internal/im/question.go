@@ -46,6 +46,15 @@ const (
 	AskSetRemark
 	AskImportFriends
 	AskBlock
+	AskCreateGroup
+	AskAddMembers
+	AskInvite
+	AskApply
+	AskSetGroup
+	AskSetGroupOlder
+	AskSetMember
+	AskOpenChat
+	AskOpenGroupChat
 
 	QuestionKinds = iota + 1 // one past the last
 )
@@ -81,6 +90,50 @@ type MayImportFriends struct {
 // MayBlock asks about refusing a user's messages.
 type MayBlock struct{ OwnerID, BlockedID string }
 
+// MayCreateGroup asks about a new group. The answer may change its profile and
+// its owner.
+type MayCreateGroup struct {
+	Group               Group  // with OwnerID
+	WrittenOwnerID      string // as the profile of the request names him
+	AdminIDs, MemberIDs []string
+	Status              *int32 // only from the answer
+}
+
+// MayAddMembers asks about users who are about to become members, in whichever
+// way, the first ones of a group included. The answer may change how they appear,
+// and make ordinary members administrators.
+type MayAddMembers struct {
+	GroupID, GroupEx string
+	Members          []Member
+}
+
+// MayInvite asks about an invitation; the answer may leave users out.
+type MayInvite struct {
+	GroupID, Reason string
+	UserIDs         []string
+}
+
+// MayApply asks about a user's wish to join.
+type MayApply struct {
+	Group               Group
+	UserID, Message, Ex string
+}
+
+// MaySetGroup asks about a change of a group's profile; the answer may add to
+// it.
+type MaySetGroup struct {
+	GroupID string
+	Info    GroupInfo
+}
+
+// MaySetMember asks about a change of a member; the answer may add to it.
+type MaySetMember struct{ Info MemberInfo }
+
+// MayOpenChat asks about a new row in a user's list of conversations, or in
+// the lists of all who join a group (OwnerID is "" then). The answer may set it
+// up.
+type MayOpenChat struct{ Row Conversation }
+
 // QuestionKind implements Question.
 func (*MayRegister) QuestionKind() QuestionKind { return AskRegister }
 
@@ -109,3 +162,37 @@ func (*MayImportFriends) QuestionKind() QuestionKind { return AskImportFriends }
 
 // QuestionKind implements Question.
 func (*MayBlock) QuestionKind() QuestionKind { return AskBlock }
+
+// QuestionKind implements Question.
+func (*MayCreateGroup) QuestionKind() QuestionKind { return AskCreateGroup }
+
+// QuestionKind implements Question.
+func (*MayAddMembers) QuestionKind() QuestionKind { return AskAddMembers }
+
+// QuestionKind implements Question.
+func (*MayInvite) QuestionKind() QuestionKind { return AskInvite }
+
+// QuestionKind implements Question.
+func (*MayApply) QuestionKind() QuestionKind { return AskApply }
+
+// QuestionKind implements Question.
+func (q *MaySetGroup) QuestionKind() QuestionKind { return q.Info.QuestionKind() }
+
+// QuestionKind is the question about such a change.
+func (i *GroupInfo) QuestionKind() QuestionKind {
+	if i.Older {
+		return AskSetGroupOlder
+	}
+	return AskSetGroup
+}
+
+// QuestionKind implements Question.
+func (*MaySetMember) QuestionKind() QuestionKind { return AskSetMember }
+
+// QuestionKind implements Question.
+func (q *MayOpenChat) QuestionKind() QuestionKind {
+	if q.Row.Type == GroupChat {
+		return AskOpenGroupChat
+	}
+	return AskOpenChat
+}

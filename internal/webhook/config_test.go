@@ -55,21 +55,21 @@ func TestPlanAndHints(t *testing.T) {
 	e, err := New(Config{URL: "http://h/x", Callbacks: map[string]Callback{
 		"beforeMsgModify":    {Enable: true, FailedContinue: true},
 		"afterSendSingleMsg": {Enable: true, AttentionIDs: []string{"a"}, DeniedTypes: []TypeRange{{102, 102}, {200, 300}}},
-		"afterCreateGroup":   {Enable: true},
+		"beforeOnlinePush":   {Enable: true},
 		"afterUserOnline":    {},
 	}}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	on := e.plan.Load().byKey
-	if len(on) != 3 || on["afterSendSingleMsg"] == nil || on["beforeMsgModify"] == nil || on["afterCreateGroup"] == nil {
+	if len(on) != 3 || on["afterSendSingleMsg"] == nil || on["beforeMsgModify"] == nil || on["beforeOnlinePush"] == nil {
 		t.Fatalf("on: %v", on)
 	}
 	if cb := on["afterSendSingleMsg"]; cb.target.shown() != "http://h/x/callbackAfterSendSingleMsgCommand" || cb.timeout != defaultTimeout ||
 		len(cb.filter.attention) != 1 || len(cb.filter.denied) != 2 {
 		t.Errorf("callback %+v", cb)
 	}
-	if hints := e.Hints(); len(hints) != 1 || !strings.Contains(hints[0], "afterCreateGroup is on, but") {
+	if hints := e.Hints(); len(hints) != 1 || !strings.Contains(hints[0], "beforeOnlinePush is on, but") {
 		t.Errorf("hints %s", hints)
 	}
 	if _, err := New(Config{Callbacks: map[string]Callback{"afterUserOnline": {Enable: true}, "afterMsgSaveDB": {Enable: true}}}, Options{}); err == nil ||

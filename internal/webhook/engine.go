@@ -165,15 +165,8 @@ func newPlan(cfg Config) (*plan, error) {
 	return p, nil
 }
 
-// fired are the callbacks this version makes.
-var fired = []string{
-	"beforeSendSingleMsg", "afterSendSingleMsg", "beforeSendGroupMsg", "afterSendGroupMsg", "beforeMsgModify", "afterMsgSaveDB",
-	"afterSingleMsgRead", "afterGroupMsgRead", "afterRevokeMsg", "afterGroupMsgRevoke",
-	"afterUserOnline", "afterUserOffline", "afterUserKickOff",
-	"beforeUserRegister", "afterUserRegister", "beforeUpdateUserInfo", "afterUpdateUserInfo", "beforeUpdateUserInfoEx", "afterUpdateUserInfoEx",
-	"beforeAddFriend", "afterAddFriend", "beforeAddFriendAgree", "afterAddFriendAgree", "afterDeleteFriend",
-	"beforeSetFriendRemark", "afterSetFriendRemark", "beforeImportFriends", "afterImportFriends", "beforeAddBlack", "afterRemoveBlack",
-}
+// notFired are the callbacks this version never makes.
+var notFired = []registry.ID{registry.BeforeOfflinePush, registry.BeforeOnlinePush, registry.BeforeGroupOnlinePush}
 
 // LongestAttempt is the longest time an after-event's attempt can take. The
 // outbox needs leases of at least twice that.

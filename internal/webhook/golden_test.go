@@ -68,6 +68,43 @@ func questionOf(t *testing.T, id registry.ID, body map[string]any) im.Question {
 	case registry.BeforeAddBlack:
 		b := read[payload.Block](t, body)
 		return &im.MayBlock{OwnerID: b.OwnerUserID, BlockedID: b.BlackUserID}
+	case registry.BeforeCreateGroup:
+		b := read[payload.GroupCreation](t, body)
+		q := &im.MayCreateGroup{Group: groupOf(b.Group), WrittenOwnerID: b.OwnerUserID}
+		for _, m := range b.InitMembers {
+			switch m.RoleLevel {
+			case im.RoleOwner:
+				q.Group.OwnerID = m.UserID
+			case im.RoleAdmin:
+				q.AdminIDs = append(q.AdminIDs, m.UserID)
+			default:
+				q.MemberIDs = append(q.MemberIDs, m.UserID)
+			}
+		}
+		return q
+	case registry.BeforeMemberJoinGroup:
+		b := read[payload.MembersJoin](t, body)
+		q := &im.MayAddMembers{GroupID: b.GroupID, GroupEx: b.GroupEx}
+		for _, m := range b.Members {
+			q.Members = append(q.Members, im.Member{UserID: m.UserID})
+		}
+		return q
+	case registry.BeforeInviteUserToGroup:
+		b := read[payload.Invitation](t, body)
+		return &im.MayInvite{GroupID: b.GroupID, Reason: b.Reason, UserIDs: b.InvitedUserIDs}
+	case registry.BeforeApplyJoinGroup:
+		b := read[payload.Application](t, body)
+		return &im.MayApply{Group: im.Group{GroupID: b.GroupID, Type: im.WorkingGroup}, UserID: b.ApplyID, Message: b.Message, Ex: b.Ex}
+	case registry.BeforeSetGroupInfo:
+		b := read[payload.GroupInfo](t, body)
+		return &im.MaySetGroup{GroupID: b.GroupID, Info: im.GroupInfo{Name: unless(b.GroupName), Older: true}}
+	case registry.BeforeSetGroupInfoEx:
+		b := read[payload.GroupInfoChange](t, body)
+		return &im.MaySetGroup{GroupID: b.GroupID, Info: changeOf(b)}
+	case registry.BeforeSetGroupMemberInfo:
+		return &im.MaySetMember{Info: memberInfoOf(read[payload.MemberInfo](t, body))}
+	case registry.BeforeCreateSingleChatConversations, registry.BeforeCreateGroupChatConversations:
+		return &im.MayOpenChat{Row: rowOf(t, body)}
 	}
 	return nil
 }
@@ -102,13 +139,86 @@ func reportOf(t *testing.T, id registry.ID, body map[string]any) im.Event {
 	case registry.AfterRemoveBlack:
 		b := read[payload.Block](t, body)
 		return im.BlockRemoved{OwnerID: b.OwnerUserID, BlockedID: b.BlackUserID}
+	case registry.AfterCreateGroup:
+		b := read[payload.GroupCreated](t, body)
+		e := im.GroupFounded{Group: groupOf(b.Group)}
+		for _, m := range b.InitMembers {
+			e.Members = append(e.Members, im.Member{UserID: m.UserID, Role: m.RoleLevel})
+		}
+		return e
+	case registry.AfterJoinGroup:
+		b := read[payload.Joined](t, body)
+		return im.JoinReported{GroupID: b.GroupID, UserID: b.UserID, InviterID: b.InviterUserID, JoinSource: b.JoinSource, Message: b.Message, OperationID: "op"}
+	case registry.AfterQuitGroup:
+		b := read[payload.Quit](t, body)
+		return im.QuitReported{GroupID: b.GroupID, UserID: b.UserID}
+	case registry.AfterKickGroupMember:
+		b := read[payload.Kicked](t, body)
+		return im.KickReported{GroupID: b.GroupID, UserIDs: b.KickedUserIDs, Reason: b.Reason, OperatorID: b.OpUserID}
+	case registry.AfterDismissGroup:
+		b := read[payload.Dismissed](t, body)
+		return im.DismissReported{GroupID: b.GroupID, OwnerID: b.OwnerID, Type: im.WorkingGroup, MemberIDs: b.MemberIDs}
+	case registry.AfterTransferGroupOwner:
+		b := read[payload.Transferred](t, body)
+		return im.TransferReported{GroupID: b.GroupID, OldOwnerID: b.OldOwnerUserID, NewOwnerID: b.NewOwnerUserID}
+	case registry.AfterSetGroupInfo:
+		b := read[payload.GroupInfoSet](t, body)
+		return im.GroupInfoReported{GroupID: b.GroupID, Info: im.GroupInfo{
+			Name: unless(b.GroupName), FaceURL: unless(b.FaceURL), NeedVerification: b.NeedVerification, Older: true,
+		}}
+	case registry.AfterSetGroupInfoEx:
+		b := read[payload.GroupInfoChange](t, body)
+		return im.GroupInfoReported{GroupID: b.GroupID, Info: changeOf(b)}
+	case registry.AfterSetGroupMemberInfo:
+		return im.MemberInfoReported{Info: memberInfoOf(read[payload.MemberInfo](t, body))}
+	case registry.AfterCreateSingleChatConversations, registry.AfterCreateGroupChatConversations:
+		return im.ChatOpened{Row: rowOf(t, body)}
 	}
 	return nil
 }
 
 // differs makes of a recorded body the one that is sent instead, for callbacks
 // that differ on purpose by more than added keys.
-var differs = map[registry.ID]func(body map[string]any){}
+var differs = map[registry.ID]func(body map[string]any){
+	// OpenIM casts a number to a text, which makes it a control character.
+	registry.BeforeApplyJoinGroup: func(body map[string]any) { body["groupType"] = "2" },
+	registry.AfterDismissGroup:    func(body map[string]any) { body["groupType"] = "2" },
+	// OpenIM lists the owner and the administrators once more as members.
+	registry.AfterCreateGroup: func(body map[string]any) { body["initMemberList"] = body["initMemberList"].([]any)[:3] },
+}
+
+func groupOf(g payload.Group) im.Group {
+	return im.Group{
+		GroupID: g.GroupID, Name: g.GroupName, Notification: g.Notification, Introduction: g.Introduction, FaceURL: g.FaceURL,
+		OwnerID: g.OwnerUserID, CreatedAt: im.Millis(g.CreateTime), MemberCount: g.MemberCount, Ex: g.Ex, Status: g.Status, CreatorID: g.CreatorUserID,
+		Type: g.GroupType, NeedVerification: g.NeedVerification, LookMemberInfo: g.LookMemberInfo, ApplyMemberFriend: g.ApplyMemberFriend,
+	}
+}
+
+func changeOf(b payload.GroupInfoChange) im.GroupInfo {
+	return im.GroupInfo{
+		Name: b.GroupName, Notification: b.Notification, Introduction: b.Introduction, FaceURL: b.FaceURL, Ex: b.Ex,
+		NeedVerification: b.NeedVerification, LookMemberInfo: b.LookMemberInfo, ApplyMemberFriend: b.ApplyMemberFriend,
+	}
+}
+
+func memberInfoOf(b payload.MemberInfo) im.MemberInfo {
+	return im.MemberInfo{GroupID: b.GroupID, UserID: b.UserID, Nickname: b.Nickname, FaceURL: b.FaceURL, Role: b.RoleLevel, Ex: b.Ex}
+}
+
+func rowOf(t *testing.T, body map[string]any) im.Conversation {
+	row := im.Conversation{Type: im.SingleChat}
+	var b payload.Conversation
+	if _, group := body["groupId"]; group {
+		g := read[payload.GroupConversation](t, body)
+		row.Type, row.GroupID, b = im.GroupChat, g.GroupID, g.Conversation
+	} else {
+		s := read[payload.SingleConversation](t, body)
+		row.UserID, b = s.UserID, s.Conversation
+	}
+	row.OwnerID, row.ConversationID = b.OwnerUserID, im.ConversationID(b.ConversationID)
+	return row
+}
 
 // asks returns the body of the before-call for a question.
 func asks(t *testing.T, q im.Question) []byte {

@@ -13,7 +13,7 @@ func (e *Engine) Hints() []string {
 	var hints []string
 	p := e.plan.Load()
 	for _, desc := range registry.All() {
-		if cb := p.byKey[desc.Key]; cb != nil && !slices.Contains(fired, cb.Key) {
+		if cb := p.byKey[desc.Key]; cb != nil && slices.Contains(notFired, cb.ID) {
 			hints = append(hints, fmt.Sprintf("webhook %s is on, but this version does not send it yet", cb.Key))
 		}
 	}

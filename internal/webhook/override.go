@@ -62,11 +62,16 @@ var envelope = reflect.TypeFor[payload.Answer]()
 // into fills the overrides of dest, a pointer to a type of payload: pointers,
 // lists and maps, which stay nil for what is absent. What is of the wrong type
 // is dropped and named.
-func (a *answer) into(dest any) (dropped []string) {
-	v := reflect.ValueOf(dest).Elem()
+func (a *answer) into(dest any) (dropped []string) { return a.fill(reflect.ValueOf(dest).Elem()) }
+
+func (a *answer) fill(v reflect.Value) (dropped []string) {
+	if v.Type() == envelope {
+		return nil
+	}
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
-		if f.Type == envelope || v.Type() == envelope {
+		if f.Anonymous {
+			dropped = append(dropped, a.fill(v.Field(i))...)
 			continue
 		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -77,15 +82,10 @@ func (a *answer) into(dest any) (dropped []string) {
 	return dropped
 }
 
-// inside is what an answer holds in an object of its own.
-func (a *answer) inside(name string) (answer, bool) {
-	raw, given := a.overrides[strings.ToLower(name)]
-	return objectOf(raw, given)
-}
-
-func objectOf(raw json.RawMessage, given bool) (answer, bool) {
+// objectOf reads an object that an answer holds.
+func objectOf(raw json.RawMessage) (answer, bool) {
 	var keys map[string]json.RawMessage
-	if !given || json.Unmarshal(raw, &keys) != nil {
+	if json.Unmarshal(raw, &keys) != nil || keys == nil {
 		return answer{}, false
 	}
 	lower := make(map[string]json.RawMessage, len(keys))

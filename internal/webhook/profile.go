@@ -36,7 +36,7 @@ func (q asking) updateProfile(m *im.MayUpdateProfile) error {
 	c := &m.Change
 	var body any = profileChange(q.cb.Command, m.UserID, c)
 	if c.Older {
-		body = payload.Profile{CallbackCommand: q.cb.Command, UserID: m.UserID, Nickname: orEmpty(c.Nickname), FaceURL: orEmpty(c.FaceURL)}
+		body = payload.Profile{CallbackCommand: q.cb.Command, UserID: m.UserID, Nickname: valueOf(c.Nickname), FaceURL: valueOf(c.FaceURL)}
 	}
 	return put(q, m.UserID, body, func(a *payload.ProfileAnswer) {
 		give(&c.Nickname, a.Nickname)
@@ -55,7 +55,7 @@ func (e *Engine) profileUpdated(p *plan, ev im.ProfileUpdated) []store.OutboxEve
 		return e.tell(p, registry.AfterUpdateUserInfoEx, ev.UserID, ev.OperationID, func(command string) any { return profileChange(command, ev.UserID, c) })
 	}
 	return e.tell(p, registry.AfterUpdateUserInfo, ev.UserID, ev.OperationID, func(command string) any {
-		return payload.ProfileSet{CallbackCommand: command, UserID: ev.UserID, Nickname: orEmpty(c.Nickname), FaceURL: orEmpty(c.FaceURL)}
+		return payload.ProfileSet{CallbackCommand: command, UserID: ev.UserID, Nickname: valueOf(c.Nickname), FaceURL: valueOf(c.FaceURL)}
 	})
 }
 
@@ -65,11 +65,19 @@ func agreement(command, fromID, toID, answer string) payload.FriendAgreement {
 	}
 }
 
-func orEmpty(s *string) string {
-	if s == nil {
-		return ""
+// valueOf is what a pointer points to, or nothing.
+func valueOf[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
 	}
-	return *s
+	return v
+}
+
+// replaceBy takes over an override.
+func replaceBy[T any](field *T, override *T) {
+	if override != nil {
+		*field = *override
+	}
 }
 
 // give replaces what an operation sets by what an answer does.

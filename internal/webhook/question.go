@@ -19,6 +19,15 @@ var questions = [im.QuestionKinds]registry.ID{
 	im.AskSetRemark:          registry.BeforeSetFriendRemark,
 	im.AskImportFriends:      registry.BeforeImportFriends,
 	im.AskBlock:              registry.BeforeAddBlack,
+	im.AskCreateGroup:        registry.BeforeCreateGroup,
+	im.AskAddMembers:         registry.BeforeMemberJoinGroup,
+	im.AskInvite:             registry.BeforeInviteUserToGroup,
+	im.AskApply:              registry.BeforeApplyJoinGroup,
+	im.AskSetGroup:           registry.BeforeSetGroupInfoEx,
+	im.AskSetGroupOlder:      registry.BeforeSetGroupInfo,
+	im.AskSetMember:          registry.BeforeSetGroupMemberInfo,
+	im.AskOpenChat:           registry.BeforeCreateSingleChatConversations,
+	im.AskOpenGroupChat:      registry.BeforeCreateGroupChatConversations,
 }
 
 // Wants implements im.Hooks.
@@ -61,6 +70,22 @@ func (e *Engine) Ask(ctx context.Context, q im.Question) error {
 		})
 	case *im.MayBlock:
 		return put(asked, q.OwnerID, payload.Block{CallbackCommand: cb.Command, OwnerUserID: q.OwnerID, BlackUserID: q.BlockedID}, verdictOnly)
+	case *im.MayCreateGroup:
+		return asked.createGroup(q)
+	case *im.MayAddMembers:
+		return asked.addMembers(q)
+	case *im.MayInvite:
+		return asked.invite(q)
+	case *im.MayApply:
+		return put(asked, q.Group.GroupID, payload.Application{
+			CallbackCommand: cb.Command, GroupID: q.Group.GroupID, GroupType: groupType(q.Group.Type), ApplyID: q.UserID, Message: q.Message, Ex: q.Ex,
+		}, verdictOnly)
+	case *im.MaySetGroup:
+		return asked.setGroup(q)
+	case *im.MaySetMember:
+		return asked.setMember(q)
+	case *im.MayOpenChat:
+		return asked.openChat(q)
 	}
 	return nil
 }

@@ -26,6 +26,16 @@ var reports = [im.EventKinds][]registry.ID{
 	im.EventRemarkSet:       {registry.AfterSetFriendRemark},
 	im.EventFriendsImported: {registry.AfterImportFriends},
 	im.EventUserUnblocked:   {registry.AfterRemoveBlack},
+
+	im.EventGroupFounded:     {registry.AfterCreateGroup},
+	im.EventMemberJoined:     {registry.AfterJoinGroup},
+	im.EventMemberQuit:       {registry.AfterQuitGroup},
+	im.EventMembersKicked:    {registry.AfterKickGroupMember},
+	im.EventGroupDismissed:   {registry.AfterDismissGroup},
+	im.EventGroupTransferred: {registry.AfterTransferGroupOwner},
+	im.EventGroupSet:         {registry.AfterSetGroupInfo, registry.AfterSetGroupInfoEx},
+	im.EventMemberSet:        {registry.AfterSetGroupMemberInfo},
+	im.EventChatOpened:       {registry.AfterCreateSingleChatConversations, registry.AfterCreateGroupChatConversations},
 }
 
 // Enabled implements store.Recorder.
@@ -87,6 +97,39 @@ func (e *Engine) Render(event im.Event) []store.OutboxEvent {
 		return e.tell(p, registry.AfterRemoveBlack, ev.OwnerID, ev.OperationID, func(command string) any {
 			return payload.Block{CallbackCommand: command, OwnerUserID: ev.OwnerID, BlackUserID: ev.BlockedID}
 		})
+	case im.GroupFounded:
+		return e.tell(p, registry.AfterCreateGroup, ev.Group.GroupID, ev.OperationID, func(command string) any { return founded(command, ev) })
+	case im.JoinReported:
+		return e.tell(p, registry.AfterJoinGroup, ev.GroupID, ev.OperationID, func(command string) any {
+			return payload.Joined{
+				CallbackCommand: command, OperationID: ev.OperationID, GroupID: ev.GroupID, Message: ev.Message, JoinSource: ev.JoinSource,
+				InviterUserID: ev.InviterID, UserID: ev.UserID,
+			}
+		})
+	case im.QuitReported:
+		return e.tell(p, registry.AfterQuitGroup, ev.GroupID, ev.OperationID, func(command string) any {
+			return payload.Quit{CallbackCommand: command, GroupID: ev.GroupID, UserID: ev.UserID}
+		})
+	case im.KickReported:
+		return e.tell(p, registry.AfterKickGroupMember, ev.GroupID, ev.OperationID, func(command string) any {
+			return payload.Kicked{CallbackCommand: command, GroupID: ev.GroupID, KickedUserIDs: list(ev.UserIDs), Reason: ev.Reason, OpUserID: ev.OperatorID}
+		})
+	case im.DismissReported:
+		return e.tell(p, registry.AfterDismissGroup, ev.GroupID, ev.OperationID, func(command string) any {
+			return payload.Dismissed{
+				CallbackCommand: command, GroupID: ev.GroupID, OwnerID: ev.OwnerID, GroupType: groupType(ev.Type), MemberIDs: append([]string{}, ev.MemberIDs...),
+			}
+		})
+	case im.TransferReported:
+		return e.tell(p, registry.AfterTransferGroupOwner, ev.GroupID, ev.OperationID, func(command string) any {
+			return payload.Transferred{CallbackCommand: command, GroupID: ev.GroupID, OldOwnerUserID: ev.OldOwnerID, NewOwnerUserID: ev.NewOwnerID}
+		})
+	case im.GroupInfoReported:
+		return e.groupSet(p, ev)
+	case im.MemberInfoReported:
+		return e.tell(p, registry.AfterSetGroupMemberInfo, ev.Info.GroupID, ev.OperationID, func(command string) any { return memberInfo(command, &ev.Info) })
+	case im.ChatOpened:
+		return e.chatOpened(p, ev)
 	}
 	return nil
 }

@@ -22,8 +22,8 @@ const goldenTime = 1_700_000_000_123
 func allOn(t testing.TB) *Engine {
 	t.Helper()
 	cfg := Config{URL: "http://127.0.0.1:9/webhook", Callbacks: map[string]Callback{}}
-	for _, key := range fired {
-		cfg.Callbacks[key] = Callback{Enable: true}
+	for _, c := range registry.All() {
+		cfg.Callbacks[c.Key] = Callback{Enable: true}
 	}
 	e, err := New(cfg, Options{Now: func() time.Time { return time.UnixMilli(goldenTime) }})
 	if err != nil {
@@ -35,7 +35,7 @@ func allOn(t testing.TB) *Engine {
 // The bodies are those OpenIM sent: same keys, same types, same nulls.
 func TestGoldenBodies(t *testing.T) {
 	files, err := filepath.Glob("testdata/golden/*.json")
-	if err != nil || len(files) != 28 {
+	if err != nil || len(files) != 48 {
 		t.Fatalf("golden files: %v, %v", files, err)
 	}
 	e := allOn(t)
@@ -214,6 +214,8 @@ func eventOf(b map[string]any) im.Event {
 
 // added are the keys that OpenIM does not send.
 var added = map[string]map[string]any{
+	"callbackAfterJoinGroupCommand":       {"userID": "dave"},
+	"callbackAfterKickGroupCommand":       {"opUserID": "alice"},
 	"callbackBeforeAddFriendAgreeCommand": {"toUserID": "bob"},
 	"callbackAfterAddFriendAgreeCommand":  {"toUserID": "bob"},
 	"callbackAfterSingleMsgReadCommand":   {"hasReadSeq": float64(0)},
