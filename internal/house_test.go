@@ -60,9 +60,8 @@ var arrows = map[string][]string{
 	"internal/object/disk": {"internal/object", "internal/store"},
 	"internal/object/s3":   {"internal/object", "internal/store"},
 
-	// Leaves: the callbacks and their bodies, which the configuration needs too.
-	"internal/webhook/payload":  {},
-	"internal/webhook/registry": {"internal/webhook/payload"},
+	// A leaf: the callbacks, which the configuration needs too.
+	"internal/webhook/registry": {"hooks/payload"},
 	"internal/config":           {"internal/webhook/registry", "hooks/signature"},
 
 	// What may change while the server runs.
@@ -74,15 +73,18 @@ var arrows = map[string][]string{
 		"internal/user", "internal/relation", "internal/group", "internal/conversation", "internal/object", "internal/device",
 	},
 	"internal/gateway": {"internal/im", "internal/wire", "internal/auth", "internal/conversation", "internal/message", "internal/presence"},
-	"internal/webhook": {"internal/im", "internal/wire", "internal/store", "internal/outbox", "internal/webhook/registry", "internal/webhook/payload", "hooks/signature"},
+	"internal/webhook": {"internal/im", "internal/wire", "internal/store", "internal/outbox", "internal/webhook/registry", "hooks/payload", "hooks/signature"},
 	"internal/push":    {"internal/im", "internal/wire", "internal/store", "internal/outbox"},
 
 	// Public: what people who write handlers import.
-	"hooks":           {"hooks/signature", "internal/webhook/payload", "internal/webhook/registry"},
+	"hooks":           {"hooks/signature", "hooks/payload", "internal/webhook/registry"},
 	"hooks/signature": {},
+	"hooks/payload":   {},
 
 	// A client: it knows the wire and nothing of the server.
 	"internal/bench": {"internal/wire"},
+	// Another: it knows callbacks as their handlers do.
+	"internal/conform": {"hooks/payload", "hooks/signature", "internal/webhook/registry"},
 
 	// Test kits.
 	"internal/store/storetest": {"internal/im", "internal/store"},
@@ -113,7 +115,7 @@ var outside = []struct {
 	},
 	{
 		"net/http",
-		[]string{"internal/api", "internal/gateway", "internal/webhook", "internal/admin", "internal/push", "internal/app", "internal/bench", "internal/imtest", "cmd/parley", "hooks", "hooks/signature"},
+		[]string{"internal/api", "internal/gateway", "internal/webhook", "internal/admin", "internal/push", "internal/app", "internal/bench", "internal/conform", "internal/imtest", "cmd/parley", "hooks", "hooks/signature"},
 		"nouns and what is below them know no network",
 	},
 	{"github.com/gorilla/websocket", []string{"internal/gateway", "internal/bench", "internal/imtest"}, "sockets are the gateway's"},

@@ -65,6 +65,10 @@ type webhookCmd struct {
 	Show       showCmd       `cmd:"" help:"Show one event: its attempts, whether it waits or was given up, its body."`
 	Dead       deadCmd       `cmd:"" help:"List events that were given up."`
 	Replay     replayCmd     `cmd:"" help:"Deliver given-up events again: one by id, those of a callback, or all."`
+
+	Conform conformCmd `cmd:"" help:"Test a handler: play good, bad and odd requests at it and print a scored report."`
+	Sign    signCmd    `cmd:"" help:"Print the signature headers for a body on standard input."`
+	Verify  verifyCmd  `cmd:"" help:"Check a signature by hand, for a body on standard input."`
 }
 
 type deliveriesCmd struct {

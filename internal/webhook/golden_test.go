@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-im/parley/hooks/payload"
 	"github.com/parley-im/parley/internal/im"
-	"github.com/parley-im/parley/internal/webhook/payload"
 	"github.com/parley-im/parley/internal/webhook/registry"
 )
 

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/parley-im/parley/hooks/payload"
 	"github.com/parley-im/parley/internal/im"
-	"github.com/parley-im/parley/internal/webhook/payload"
 )
 
 // modify applies the overrides of beforeMsgModify to m. A field that is absent

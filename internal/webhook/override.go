@@ -6,7 +6,7 @@ import (
 	"reflect"
 	"strings"
 
-	"github.com/parley-im/parley/internal/webhook/payload"
+	"github.com/parley-im/parley/hooks/payload"
 )
 
 // override reads a field of an answer into dest, raw or wrapped as {"value": x}.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"log/slog"
 
+	"github.com/parley-im/parley/hooks/payload"
 	"github.com/parley-im/parley/internal/im"
-	"github.com/parley-im/parley/internal/webhook/payload"
 	"github.com/parley-im/parley/internal/webhook/registry"
 )
 

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"net/url"
 
+	"github.com/parley-im/parley/hooks/payload"
 	"github.com/parley-im/parley/internal/im"
-	"github.com/parley-im/parley/internal/webhook/payload"
 )
 
 func bodyOf(m *im.Message, cb *callback, operationID string) payload.Message {

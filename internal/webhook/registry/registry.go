@@ -12,7 +12,7 @@ import (
 	"reflect"
 	"slices"
 
-	"github.com/parley-im/parley/internal/webhook/payload"
+	"github.com/parley-im/parley/hooks/payload"
 )
 
 // Kind says when a callback runs and whether its answer matters.

@@ -3,7 +3,7 @@ package registry
 import (
 	"reflect"
 
-	"github.com/parley-im/parley/internal/webhook/payload"
+	"github.com/parley-im/parley/hooks/payload"
 )
 
 const (

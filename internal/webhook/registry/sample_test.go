@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/parley-im/parley/internal/webhook/payload"
+	"github.com/parley-im/parley/hooks/payload"
 )
 
 // idNames are the constants of id.go, as they are written there.
