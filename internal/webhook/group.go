@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"strconv"
 
+	"github.com/parley-im/parley/hooks/payload"
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/store"
-	"github.com/parley-im/parley/internal/webhook/payload"
 	"github.com/parley-im/parley/internal/webhook/registry"
 )
 
