@@ -87,12 +87,11 @@ func start(t *testing.T, settings ...setting) *node {
 
 // hooks stand in for a business server.
 type hooks struct {
+	im.NoHooks
 	before func(*im.Message) error
 }
 
 func (h *hooks) Asks(*im.Message) bool { return h.before != nil }
-
-func (h *hooks) WithDeadline(ctx context.Context) context.Context { return ctx }
 
 func (h *hooks) BeforeSend(_ context.Context, m *im.Message) (bool, error) {
 	if h.before == nil {

@@ -49,14 +49,13 @@ func (k *kit) RenderNotice(n im.Notice) (im.ContentType, []byte) {
 
 // hooks stand in for a business server.
 type hooks struct {
+	im.NoHooks
 	calls  int
 	before func(*im.Message) error
 	modify func(*im.Message) []string
 }
 
 func (h *hooks) Asks(*im.Message) bool { return h.before != nil || h.modify != nil }
-
-func (h *hooks) WithDeadline(ctx context.Context) context.Context { return ctx }
 
 func (h *hooks) BeforeSend(_ context.Context, m *im.Message) (bool, error) {
 	h.calls++

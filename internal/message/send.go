@@ -60,7 +60,7 @@ func (s *Service) SendAcked(ctx context.Context, m *im.Message, ack func(Sent)) 
 	if err != nil {
 		return err
 	}
-	if post.Unstored || s.hooks == nil || !s.hooks.Asks(m) {
+	if post.Unstored || s.hooks == nil || !s.hooks.Asks(m) && !s.asksChats(post) {
 		return s.finish(ctx, m, post, ack) // a repeat is found by the transaction
 	}
 	// A handler is asked once about a send, however often it is repeated.
@@ -80,7 +80,11 @@ func (s *Service) SendAcked(ctx context.Context, m *im.Message, ack func(Sent)) 
 
 // finish asks the business server, commits, acknowledges and delivers.
 func (s *Service) finish(ctx context.Context, m *im.Message, post posting, ack func(Sent)) error {
-	asked, changed, err := s.ask(ctx, m)
+	asking := ctx
+	if s.hooks != nil {
+		asking = s.hooks.WithDeadline(ctx)
+	}
+	asked, changed, err := s.ask(asking, m)
 	if err != nil {
 		return err
 	}
@@ -90,6 +94,12 @@ func (s *Service) finish(ctx context.Context, m *im.Message, post posting, ack f
 			return err
 		}
 		if post, err = s.mayPost(ctx, m); err != nil {
+			return err
+		}
+	}
+	incomplete := false
+	if s.asksChats(post) {
+		if asked, incomplete, err = s.askChats(asking, m, &post, asked); err != nil {
 			return err
 		}
 	}
@@ -110,7 +120,7 @@ func (s *Service) finish(ctx context.Context, m *im.Message, post posting, ack f
 		return nil
 	}
 	a := &store.Append{
-		Message: m, OperationID: operationID, Unstored: post.Unstored, Dedup: !post.Unstored, Sent: true, Owners: post.owners, Committed: done,
+		Message: m, OperationID: operationID, Unstored: post.Unstored, Dedup: !post.Unstored, Sent: true, Owners: post.owners, Incomplete: incomplete, Committed: done,
 	}
 	if m.SessionType == im.GroupChat && !m.ConversationID.IsNotification() {
 		a.Members = post.recipients
@@ -138,7 +148,6 @@ func (s *Service) ask(ctx context.Context, m *im.Message) (asked bool, changed [
 	if s.hooks == nil {
 		return false, nil, nil
 	}
-	ctx = s.hooks.WithDeadline(ctx)
 	before, err := s.hooks.BeforeSend(ctx, m)
 	if err != nil {
 		return before, nil, err

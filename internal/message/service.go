@@ -13,6 +13,7 @@ import (
 // implements them. A refusal is an *im.Error. asked tells that a handler was
 // waited for, so that the state the rules saw may be old.
 type Hooks interface {
+	im.Hooks // AskOpenChat
 	// Asks reports whether a handler would be asked about m. It is quick.
 	Asks(m *im.Message) bool
 	// WithDeadline bounds all calls of one client operation together.

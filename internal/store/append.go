@@ -36,6 +36,9 @@ type Append struct {
 	Placed func(tx *Tx, before, last im.Seq) error
 	// Owners are the users whose conversation rows must exist with the message.
 	Owners []im.Conversation
+	// Incomplete: somebody who takes part is not among the Owners, and may get his
+	// row with a later message.
+	Incomplete bool
 	// Members are instead of Owners the members of a message's group.
 	Members []string
 
@@ -97,8 +100,15 @@ func (tx *Tx) openConversations(a *Append) error {
 		}
 	}
 	for _, c := range owners {
-		if _, err := tx.InsertConversation(c); err != nil {
+		made, err := tx.InsertConversation(c)
+		if err != nil {
 			return fmt.Errorf("open conversation %s of %s: %w", c.ConversationID, c.OwnerID, err)
+		}
+		if !made || c.Type == im.GroupChat || !tx.Wanted(im.EventChatOpened) {
+			continue // of a group's chat it was reported when the user joined
+		}
+		if err := tx.Record(im.ChatOpened{Row: c, OperationID: a.OperationID}); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -529,7 +529,7 @@ func (b *postgresBatchState) place(a *Append, repeated im.Seq) (refused, err err
 		if err := b.tx.openConversations(a); err != nil {
 			return nil, err
 		}
-		log.opened = true
+		log.opened = !a.Incomplete
 	}
 	log.max++
 	followSendTime(m, log.maxTime)

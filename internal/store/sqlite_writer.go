@@ -354,10 +354,12 @@ func (w *sqliteWriter) insert(g *group, a *Append) error {
 		if err := g.tx.openConversations(a); err != nil {
 			return err
 		}
-		if _, err := g.tx.exec(`UPDATE log SET opened = 1 WHERE id = $1`, log.id); err != nil {
-			return err
+		if !a.Incomplete {
+			if _, err := g.tx.exec(`UPDATE log SET opened = 1 WHERE id = $1`, log.id); err != nil {
+				return err
+			}
+			log.opened = true
 		}
-		log.opened = true
 	}
 	log.max++
 	m.Seq = log.max
