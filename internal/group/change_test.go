@@ -560,3 +560,25 @@ func TestComeAndGoAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// A member who left and came back has another place in the order of members.
+// Only to a client that knows of neither this is a change of the order.
+func TestComeBack(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, open storetest.Open) {
+		h := newHouse(t, open, group.Options{}, im.Group{})
+		before := h.version()
+		h.must(h.groups.Kick(as("owner"), h.id, []string{"member"}, nil))
+		between := h.version()
+		h.must(h.groups.Invite(as("owner"), h.id, []string{"member"}, nil))
+		for _, c := range []struct {
+			since im.Version
+			sort  bool
+		}{{before, true}, {between, false}} {
+			d, err := h.groups.MemberChanges(t.Context(), h.id, c.since)
+			h.must(err)
+			if !slices.Equal(ids(d.Inserted), []string{"member"}) || len(d.Updated)+len(d.Deleted) != 0 || (d.SortVersion > 0) != c.sort {
+				t.Errorf("since version %d: %+v", c.since.Version, d)
+			}
+		}
+	})
+}

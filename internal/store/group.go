@@ -95,22 +95,25 @@ func (tx *Tx) nextVersions(kind im.VersionKind, members []im.Member) (map[string
 }
 
 // MemberProfileChanged counts a change of the user's profile in the groups that
-// show it: those in which he has no name or no face of his own.
-func (tx *Tx) MemberProfileChanged(userID string) error {
+// show it: those in which he has no name or no face of his own. It returns them
+// with the versions they have now.
+func (tx *Tx) MemberProfileChanged(userID string) (map[string]im.Version, error) {
 	groups, err := queryAll(tx, one[string], `SELECT group_id FROM group_member WHERE user_id = $1 AND (nickname = '' OR face_url = '') ORDER BY group_id`, userID)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	versions := make(map[string]im.Version, len(groups))
 	for _, groupID := range groups {
 		v, err := tx.nextVersion(im.VersionGroupMembers, groupID)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if _, err := tx.exec(`UPDATE group_member SET version = $1 WHERE group_id = $2 AND user_id = $3`, v.Version, groupID, userID); err != nil {
-			return fmt.Errorf("count profile of %s in %s: %w", userID, groupID, err)
+			return nil, fmt.Errorf("count profile of %s in %s: %w", userID, groupID, err)
 		}
+		versions[groupID] = v
 	}
-	return nil
+	return versions, nil
 }
 
 // Groups returns the groups that exist among the ids.

@@ -204,8 +204,9 @@ var errUnknown = im.ErrNotFound.With("userID not found")
 func (s *Service) update(ctx context.Context, userID string, c im.UserChange, and func(*store.Tx) error) error {
 	var friends []string // whose lists count the change already
 	var rest bool
+	var groups []im.MemberChanged // the same
 	err := s.store.Write(ctx, func(tx *store.Tx) error {
-		friends, rest = nil, false
+		friends, rest, groups = nil, false, nil
 		before, found, err := tx.LockUser(userID)
 		if err != nil {
 			return err
@@ -228,13 +229,15 @@ func (s *Service) update(ctx context.Context, userID string, c im.UserChange, an
 		if friends, rest, err = spreadChunk(tx, userID); err != nil {
 			return err
 		}
-		return tx.MemberProfileChanged(userID)
+		groups, err = s.inGroups(ctx, tx, userID)
+		return err
 	})
 	if err != nil {
 		return err
 	}
 	ctx, operator := context.WithoutCancel(ctx), im.CallerOf(ctx).UserID // it is changed, whether the caller waits or not
 	s.tell(ctx, message.Notification{SendID: operator, RecvID: userID, Notice: im.UserChanged{UserID: userID}})
+	s.tellGroups(ctx, operator, groups)
 	s.tellFriends(ctx, operator, userID, friends)
 	if rest {
 		if err := s.spread(ctx, operator, userID); err != nil {
