@@ -70,7 +70,7 @@ var arrows = map[string][]string{
 	// Edges.
 	"internal/api": {
 		"internal/im", "internal/wire", "internal/store", "internal/message", "internal/presence", "internal/auth",
-		"internal/user", "internal/relation", "internal/group", "internal/conversation", "internal/object", "internal/device",
+		"internal/user", "internal/relation", "internal/group", "internal/conversation", "internal/object", "internal/device", "internal/reload",
 	},
 	"internal/gateway": {"internal/im", "internal/wire", "internal/auth", "internal/conversation", "internal/message", "internal/presence"},
 	"internal/webhook": {"internal/im", "internal/wire", "internal/store", "internal/outbox", "internal/webhook/registry", "hooks/payload", "hooks/signature"},

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -207,5 +208,93 @@ func TestReloadOtherFiles(t *testing.T) {
 	}
 	if s := n.send(t, post{from: "alice", to: "bob", content: text("hi"), operationID: "reload"}); s.ErrCode != 0 {
 		t.Errorf("it took effect without a restart: %+v", s)
+	}
+}
+
+// TestConfigRoutes: administrators see every file without secrets and change
+// webhooks.yml; nothing else can be changed, and nobody else may.
+func TestConfigRoutes(t *testing.T) {
+	t.Parallel()
+	b := startBusiness(t)
+	n := startNode(t, setup{files: map[string]string{"webhooks.yml": "# ours\nurl: http://name:hush@127.0.0.1:1\nbeforeSendSingleMsg: {enable: false}\n"}})
+	n.register(t, "alice", "bob")
+	var list struct {
+		ConfigNames []string `json:"configNames"`
+	}
+	n.call(t, "/config/get_config_list", map[string]any{}, &list)
+	if len(list.ConfigNames) != 22 {
+		t.Errorf("files: %v", list.ConfigNames)
+	}
+	for _, name := range list.ConfigNames {
+		var text string
+		n.call(t, "/config/get_config", map[string]any{"configName": name}, &text)
+		if !json.Valid([]byte(text)) || strings.Contains(text, "hush") || strings.Contains(text, n.Secret) {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+
+	set := func(name, data string) refusal {
+		return n.post(t, "/config/set_config", map[string]any{"configName": name, "data": data}, nil)
+	}
+	file := func() string {
+		raw, err := os.ReadFile(filepath.Join(n.dir, "webhooks.yml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(raw)
+	}
+	before := file()
+	if got := set("webhooks.yml", "url: "+b.URL+"\nbeforeSendSingelMsg: {enable: true}\n"); got.ErrCode != 1001 || !strings.Contains(got.ErrDlt, "webhooks.yml:2:1: unknown key 'beforeSendSingelMsg' (did you mean 'beforeSendSingleMsg'?)") {
+		t.Errorf("a misspelled key: %+v", got)
+	}
+	for _, c := range []struct {
+		path string
+		body map[string]any
+	}{
+		{"/config/set_config", map[string]any{"configName": "share.yml", "data": "{}"}},
+		{"/config/reset_config", nil},
+		{"/config/set_enable_config_manager", map[string]any{"enable": true}},
+		{"/restart", nil},
+	} {
+		if c.body == nil {
+			c.body = map[string]any{}
+		}
+		if got := n.post(t, c.path, c.body, nil); got.ErrCode != 500 || !strings.HasPrefix(got.ErrDlt, "not supported: ") {
+			t.Errorf("%s: %+v", c.path, got)
+		}
+	}
+	if file() != before {
+		t.Errorf("the file became\n%s", file())
+	}
+
+	// JSON with OpenIM's field names, as its own tools send it.
+	if got := set("webhooks.yml", `{"URL":"`+b.URL+`","BeforeSendSingleMsg":{"Enable":true,"Timeout":3,"FailedContinue":false},"AfterUserOnline":{"Enable":false,"Timeout":5}}`); got.ErrCode != 0 {
+		t.Fatalf("%+v", got)
+	}
+	if want := "url: \"" + b.URL + "\"\nbeforeSendSingleMsg:\n  enable: true\n  timeout: 3\n"; file() != want {
+		t.Errorf("the file is\n%s", file())
+	}
+	if s := n.send(t, post{from: "alice", to: "bob", content: text("hi"), operationID: "config"}); s.ErrCode != 0 || len(b.got(cmdBeforeSingle)) != 1 {
+		t.Errorf("asked %d times, %+v", len(b.got(cmdBeforeSingle)), s)
+	}
+	commented := "# a comment\nurl: " + b.URL + "\n"
+	if got := set("webhooks.yml", commented); got.ErrCode != 0 || file() != commented {
+		t.Errorf("%+v, the file is\n%s", got, file())
+	}
+	if s := n.send(t, post{from: "alice", to: "bob", content: text("hi"), operationID: "config"}); s.ErrCode != 0 || len(b.got(cmdBeforeSingle)) != 1 {
+		t.Errorf("asked %d times after it was switched off, %+v", len(b.got(cmdBeforeSingle)), s)
+	}
+
+	n.admin = n.token(t, "alice", platformIOS)
+	for _, path := range []string{
+		"/config/get_config_list", "/config/get_config", "/config/set_config", "/config/reset_config", "/config/set_enable_config_manager",
+		"/config/get_enable_config_manager", "/config/reload", "/config/status", "/restart",
+	} {
+		if got := n.post(t, path, map[string]any{"configName": "webhooks.yml", "data": "{}"}, nil); got.ErrCode != 1002 {
+			t.Errorf("%s by a user: %+v", path, got)
+		}
+	}
+	if file() != commented {
+		t.Errorf("a user changed the file to\n%s", file())
 	}
 }

@@ -69,6 +69,7 @@ func TestGolden(t *testing.T) {
 			setUp: func(n *node) { n.token(adminID) },
 			skip:  []int{17}, // lists users whom webhooks made
 		},
+		"config":             {users: []string{"alice"}},
 		"user_client_config": {users: []string{"alice", "bob"}},
 		"user_info": {
 			users: []string{"alice", "bob", "carol"},

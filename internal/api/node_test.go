@@ -19,6 +19,7 @@ import (
 
 	"github.com/parley-im/parley/internal/api"
 	"github.com/parley-im/parley/internal/auth"
+	"github.com/parley-im/parley/internal/config"
 	"github.com/parley-im/parley/internal/conversation"
 	"github.com/parley-im/parley/internal/device"
 	"github.com/parley-im/parley/internal/group"
@@ -27,6 +28,7 @@ import (
 	files "github.com/parley-im/parley/internal/object"
 	"github.com/parley-im/parley/internal/object/disk"
 	"github.com/parley-im/parley/internal/relation"
+	"github.com/parley-im/parley/internal/reload"
 	"github.com/parley-im/parley/internal/store"
 	"github.com/parley-im/parley/internal/store/storetest"
 	"github.com/parley-im/parley/internal/user"
@@ -161,6 +163,7 @@ func start(t *testing.T, open storetest.Open, userIDs ...string) *node {
 		Auth: n.auth, Users: users, Relations: relation.New(s, n.messages, im.NoHooks{}, log), Groups: group.New(s, n.messages, group.Options{Logger: log}),
 		Conversations: conversation.New(s, n.messages, log), Messages: n.messages,
 		Online: n.online, Kick: n.online.kick, MaxBody: maxBody, Logger: log,
+		Config: configuration(t, s), Version: "main",
 	}))
 	t.Cleanup(server.Close)
 	n.url = server.URL
@@ -181,6 +184,32 @@ func (n *node) contents() (files int) {
 		n.t.Fatal(err)
 	}
 	return files
+}
+
+// configuration is that of a server which runs on OpenIM's own files.
+func configuration(t *testing.T, s *store.Store) *reload.Service {
+	t.Helper()
+	c, report, err := shippedConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reload.New(reload.Options{Config: c, Report: report, Store: s})
+}
+
+var (
+	loadShipped sync.Once
+	shipped     struct {
+		config *config.Config
+		report *config.Report
+		err    error
+	}
+)
+
+func shippedConfig() (*config.Config, *config.Report, error) {
+	loadShipped.Do(func() {
+		shipped.config, shipped.report, shipped.err = config.Load(config.Options{Dir: "../config/testdata/openim/main-2026-07"})
+	})
+	return shipped.config, shipped.report, shipped.err
 }
 
 // register adds users as the recorded traces had them.

@@ -148,5 +148,15 @@ func (s *server) routes() http.Handler {
 	post("/third/logs/delete", call(s, admin, s.deleteLogs))
 	post("/third/logs/search", call(s, admin, s.searchLogs))
 
+	post("/config/get_config_list", call(s, admin, s.configNames))
+	post("/config/get_config", call(s, admin, s.getConfig))
+	post("/config/set_config", call(s, admin, s.setConfig))
+	post("/config/reset_config", call(s, admin, s.resetConfig))
+	post("/config/set_enable_config_manager", call(s, admin, s.setConfigManager))
+	post("/config/get_enable_config_manager", call(s, admin, s.getConfigManager))
+	post("/config/reload", call(s, admin, s.reloadConfig))
+	post("/config/status", call(s, admin, s.configStatus))
+	post("/restart", call(s, admin, s.restart))
+
 	return exact(mux)
 }

@@ -54,6 +54,9 @@ type Options struct {
 	// Kick closes the connections of a user's platform.
 	Kick func(ctx context.Context, userID string, p im.Platform)
 
+	Config  Configuration
+	Version string // of this server
+
 	MaxBody int64 // bytes of a request body
 	// PublicURL is the address in links to objects, "" for the one that was called.
 	PublicURL        string

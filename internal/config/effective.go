@@ -12,12 +12,14 @@ import (
 // Effective is every value of a configuration that has one, with its place. It
 // is never changed.
 type Effective struct {
-	values []effectiveValue // in schema order
+	values  []effectiveValue // in schema order
+	ignored map[string]*node // values given for keys without effect, by leaf id
 }
 
 type effectiveValue struct {
 	leaf   leaf
 	text   string // as written in a file, not masked
+	json   any    // the same, for JSON
 	source string
 }
 
@@ -26,7 +28,12 @@ func (v effectiveValue) shown() string { return mask(v.leaf.path, v.text) }
 // effective lists what the loader came to. A name of an older release is left
 // out when it only stands for a value of today's.
 func (l *loader) effective() *Effective {
-	e := &Effective{}
+	e := &Effective{ignored: make(map[string]*node)}
+	for id, v := range l.values {
+		if v.leaf.key.bind == nil {
+			e.ignored[id] = v.node
+		}
+	}
 	seen := make(map[any]bool)
 	for _, f := range files() {
 		for _, lf := range f.all {
@@ -42,10 +49,11 @@ func (l *loader) effective() *Effective {
 			if k.bind == nil || k.verdict == Legacy && seen[k.bind(l.draft)] {
 				continue
 			}
-			v := effectiveValue{leaf: lf, text: format(k.bind(l.draft), k.kind), source: sourceDefault}
+			bound := k.bind(l.draft)
+			v := effectiveValue{leaf: lf, text: format(bound, k.kind), json: jsonValue(bound, k.kind), source: sourceDefault}
 			if given, ok := l.givenLeaf(lf); ok {
 				v.source = given.source()
-			} else if given, ok := l.standIn(k.bind(l.draft)); ok {
+			} else if given, ok := l.standIn(bound); ok {
 				v.source = given.source()
 			}
 			e.values = append(e.values, v)
@@ -66,12 +74,12 @@ func (l *loader) standIn(bound any) (*value, bool) {
 
 // Change is a key that has another value than before.
 type Change struct {
-	File   string
-	Path   string
-	Old    string // masked
-	New    string // masked
-	Source string // of the new value
-	Live   bool   // takes effect without a restart
+	File   string `json:"file"`
+	Path   string `json:"path"`
+	Old    string `json:"old"`    // masked
+	New    string `json:"new"`    // masked
+	Source string `json:"source"` // of the new value
+	Live   bool   `json:"live"`   // takes effect without a restart
 }
 
 // Changes lists the keys whose values differ in next.
@@ -91,7 +99,7 @@ func (e *Effective) Changes(next *Effective) []Change {
 
 // WithLive is e with the values of next that take effect without a restart.
 func (e *Effective) WithLive(next *Effective) *Effective {
-	out := &Effective{values: slices.Clone(e.values)}
+	out := &Effective{values: slices.Clone(e.values), ignored: next.ignored}
 	for i, v := range out.values {
 		if v.leaf.live() {
 			out.values[i] = next.values[i]
@@ -111,26 +119,26 @@ func (c *Config) WithLive(next *Config) *Config {
 
 // Value is one key of a Snapshot.
 type Value struct {
-	File   string
-	Path   string
-	Value  string // masked
-	Source string // "webhooks.yml:12", "env IMENV_WEBHOOKS_URL" or "default"
+	File   string `json:"file"`
+	Path   string `json:"path"`
+	Value  string `json:"value"`  // masked
+	Source string `json:"source"` // "webhooks.yml:12", "env IMENV_WEBHOOKS_URL" or "default"
 }
 
 // Snapshot is an effective configuration as it is kept and shown, secrets masked.
 type Snapshot struct {
-	Hash     string // of the values
-	Dir      string
-	Env      []string // variables that were applied
-	Values   []Value  // those with a source other than the default
-	Webhooks WebhookSnapshot
-	Problems []Problem // warnings and hints
+	Hash     string          `json:"hash"` // of the values
+	Dir      string          `json:"dir"`
+	Env      []string        `json:"env"`    // variables that were applied
+	Values   []Value         `json:"values"` // those with a source other than the default
+	Webhooks WebhookSnapshot `json:"webhooks"`
+	Problems []Problem       `json:"problems"` // warnings and hints
 }
 
 // WebhookSnapshot is the part of webhooks.yml that decides who is called.
 type WebhookSnapshot struct {
-	URL       string // masked
-	Callbacks []Callback
+	URL       string     `json:"url"` // masked
+	Callbacks []Callback `json:"callbacks"`
 }
 
 // Snapshot describes a configuration that is in effect: c with the values e,

@@ -47,12 +47,12 @@ func (s *Severity) UnmarshalText(b []byte) error {
 
 // Problem is one finding, with the place to correct it.
 type Problem struct {
-	File     string // file name, name of an environment variable, or "" for neither
-	Line     int    // from 1; 0 when there is no line
-	Col      int
-	Path     string // key, dotted
-	Message  string
-	Severity Severity
+	File     string   `json:"file"` // file name, name of an environment variable, or "" for neither
+	Line     int      `json:"line"` // from 1; 0 when there is no line
+	Col      int      `json:"col"`
+	Path     string   `json:"path"` // key, dotted
+	Message  string   `json:"message"`
+	Severity Severity `json:"severity"`
 
 	// name marks findings about unknown names, which the lenient switch turns
 	// into warnings.

@@ -67,22 +67,22 @@ type Service struct {
 
 // Status is what became of the files.
 type Status struct {
-	Hash    string    // of the configuration in effect
-	Since   im.Millis // when it took effect
-	Applied int64     // reloads that changed something, since the start
-	Refused int64     // edits that could not be used
+	Hash    string    `json:"hash"`    // of the configuration in effect
+	Since   im.Millis `json:"since"`   // when it took effect
+	Applied int64     `json:"applied"` // reloads that changed something, since the start
+	Refused int64     `json:"refused"` // edits that could not be used
 	// Problems are the errors of the files as they are now; while there are any,
 	// the configuration of Since stays.
-	Problems  []config.Problem `json:",omitempty"`
-	RefusedAt im.Millis        `json:",omitempty"`
+	Problems  []config.Problem `json:"problems,omitempty"`
+	RefusedAt im.Millis        `json:"refusedAt,omitempty"`
 	// Pending are changes that wait for a restart.
-	Pending []config.Change `json:",omitempty"`
+	Pending []config.Change `json:"pending,omitempty"`
 }
 
 // Outcome is what one reload did.
 type Outcome struct {
-	Changes []config.Change // took effect
-	Pending []config.Change // wait for a restart
+	Changes []config.Change `json:"changes"` // took effect
+	Pending []config.Change `json:"pending"` // wait for a restart
 	Report  *config.Report  `json:"-"`
 }
 
@@ -242,7 +242,7 @@ func (s *Service) say(ctx context.Context, cause string, out Outcome) {
 
 // Refused is the body of a refused edit in the history.
 type Refused struct {
-	Problems []config.Problem
+	Problems []config.Problem `json:"problems"`
 }
 
 func (s *Service) refuse(ctx context.Context, cause string, err error) {

@@ -267,7 +267,7 @@ func TestHistory(t *testing.T) {
 				t.Errorf("the history holds a secret: %s", v.Body)
 			}
 		}
-		for _, want := range []string{`"Source":"webhooks.yml:3"`, `"Path":"beforeSendSingleMsg.enable"`, `"Value":"****"`} {
+		for _, want := range []string{`"source":"webhooks.yml:3"`, `"path":"beforeSendSingleMsg.enable"`, `"value":"****"`} {
 			if !strings.Contains(string(all[1].Body), want) {
 				t.Errorf("the history lacks %s: %s", want, all[1].Body)
 			}
