@@ -567,9 +567,9 @@ func TestComeBack(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, open storetest.Open) {
 		h := newHouse(t, open, group.Options{}, im.Group{})
 		before := h.version()
-		h.must(h.groups.Kick(as("owner"), h.id, []string{"member"}, nil))
+		h.must(h.groups.Kick(as("owner"), h.id, []string{"member"}, "", nil))
 		between := h.version()
-		h.must(h.groups.Invite(as("owner"), h.id, []string{"member"}, nil))
+		h.must(h.groups.Invite(as("owner"), h.id, []string{"member"}, "", nil))
 		for _, c := range []struct {
 			since im.Version
 			sort  bool
