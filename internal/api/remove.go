@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"github.com/openimsdk/protocol/msg"
 
@@ -20,6 +21,10 @@ func (s *server) deleteMessages(ctx context.Context, req *msg.DeleteMsgsReq) (no
 
 func (s *server) removeMessages(ctx context.Context, req *msg.DeleteMsgPhysicalBySeqReq) (none, error) {
 	return none{}, s.Messages.RemovePhysically(ctx, im.ConversationID(req.ConversationID), wire.ToSeqs(req.Seqs))
+}
+
+func (s *server) removeOldMessages(ctx context.Context, req *msg.DeleteMsgPhysicalReq) (none, error) {
+	return none{}, s.Messages.RemoveOlder(ctx, wire.ToConversationIDs(req.ConversationIDs), im.MillisOf(time.Unix(req.Timestamp, 0)))
 }
 
 func (s *server) clearConversations(ctx context.Context, req *msg.ClearConversationsMsgReq) (none, error) {

@@ -39,6 +39,9 @@ func (s *server) routes() http.Handler {
 	post("/user/set_user_client_config", call(s, admin, s.setClientConfig))
 	post("/user/del_user_client_config", call(s, admin, s.deleteClientConfig))
 	post("/user/page_user_client_config", call(s, admin, s.clientConfigPage))
+	post("/user/add_notification_account", call(s, admin, s.addAccount))
+	post("/user/update_notification_account", call(s, admin, s.updateAccount))
+	post("/user/search_notification_account", call(s, admin, s.searchAccounts))
 	post("/user/process_user_command_add", call(s, self((*user.ProcessUserCommandAddReq).GetUserID), s.addCommand))
 	post("/user/process_user_command_update", call(s, self((*user.ProcessUserCommandUpdateReq).GetUserID), s.updateCommand))
 	post("/user/process_user_command_delete", call(s, self((*user.ProcessUserCommandDeleteReq).GetUserID), s.deleteCommand))
@@ -116,6 +119,8 @@ func (s *server) routes() http.Handler {
 	post("/msg/revoke_msg", call(s, self((*msg.RevokeMsgReq).GetUserID), s.revokeMessage))
 	post("/msg/delete_msgs", call(s, self((*msg.DeleteMsgsReq).GetUserID), s.deleteMessages))
 	post("/msg/delete_msg_phsical_by_seq", call(s, admin, s.removeMessages)) // the path is OpenIM's
+	post("/msg/delete_msg_physical", call(s, admin, s.removeOldMessages))
+	post("/msg/search_msg", call(s, admin, s.searchMessages))
 	post("/msg/clear_conversation_msg", call(s, self((*msg.ClearConversationsMsgReq).GetUserID), s.clearConversations))
 	post("/msg/user_clear_all_msg", call(s, self((*msg.UserClearAllMsgReq).GetUserID), s.clearAll))
 	post("/msg/get_server_time", call(s, anyone, s.serverTime))
@@ -157,6 +162,14 @@ func (s *server) routes() http.Handler {
 	post("/config/reload", call(s, admin, s.reloadConfig))
 	post("/config/status", call(s, admin, s.configStatus))
 	post("/restart", call(s, admin, s.restart))
+
+	post("/jssdk/get_active_conversations", callJS(s, s.activeConversations)) // of the caller
+	post("/jssdk/get_conversations", callJS(s, s.jsConversations))            // the same
+
+	post("/statistics/user/register", call(s, admin, s.registrations))
+	post("/statistics/user/active", call(s, admin, s.activeUsers))
+	post("/statistics/group/create", call(s, admin, s.foundings))
+	post("/statistics/group/active", call(s, admin, s.activeGroups))
 
 	return exact(mux)
 }

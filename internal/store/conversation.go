@@ -123,6 +123,7 @@ type ConversationChange struct {
 	MaxSeq       *im.Seq
 	Destruct     *bool
 	DestructTime *int64
+	DestructedAt *im.Millis // when old messages were last made to disappear
 }
 
 // UpdateConversation changes the given fields of a user's row and counts it in
@@ -135,10 +136,10 @@ func (tx *Tx) UpdateConversation(ownerID string, c im.ConversationID, ch Convers
 	n, err := tx.exec(`UPDATE conversation SET recv_opt = coalesce($1, recv_opt), pinned = coalesce($2, pinned),
 		private_chat = coalesce($3, private_chat), burn_duration = coalesce($4, burn_duration), group_at_type = coalesce($5, group_at_type),
 		attached_info = coalesce($6, attached_info), ex = coalesce($7, ex), min_seq = coalesce($8, min_seq), max_seq = coalesce($9, max_seq),
-		destruct = coalesce($10, destruct), destruct_time = coalesce($11, destruct_time), version = $12
-		WHERE owner_id = $13 AND conversation_id = $14`,
+		destruct = coalesce($10, destruct), destruct_time = coalesce($11, destruct_time),
+		latest_destruct_time = coalesce($12, latest_destruct_time), version = $13 WHERE owner_id = $14 AND conversation_id = $15`,
 		ch.RecvOpt, boolPtr(ch.Pinned), boolPtr(ch.PrivateChat), ch.BurnDuration, ch.GroupAtType, ch.AttachedInfo, ch.Ex, ch.MinSeq, ch.MaxSeq,
-		boolPtr(ch.Destruct), ch.DestructTime, v.Version, ownerID, c)
+		boolPtr(ch.Destruct), ch.DestructTime, ch.DestructedAt, v.Version, ownerID, c)
 	if err != nil {
 		return false, fmt.Errorf("update conversation %s of %s: %w", c, ownerID, err)
 	}

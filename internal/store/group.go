@@ -220,3 +220,13 @@ func (tx *Tx) MembersSince(groupID string, after uint64, limit int) (inserted, u
 	}
 	return inserted, updated, err
 }
+
+// GroupsByDay counts the groups there are, those founded before start, and
+// those of each UTC day from start up to end.
+func (tx *Tx) GroupsByDay(start, end im.Millis) (total, before int64, days map[string]int64, err error) {
+	if _, err := tx.queryRow(`SELECT count(*) FROM chat_group`, nil, &total); err != nil {
+		return 0, 0, nil, err
+	}
+	before, days, err = tx.countByDay("chat_group", start, end)
+	return total, before, days, err
+}

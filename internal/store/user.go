@@ -2,7 +2,9 @@ package store
 
 import (
 	"fmt"
+	"math"
 	"strings"
+	"time"
 
 	"github.com/parley-im/parley/internal/im"
 )
@@ -99,3 +101,45 @@ func (tx *Tx) UpdateUser(userID string, c im.UserChange) (bool, error) {
 	tx.touch(userID)
 	return n > 0, nil
 }
+
+// Accounts returns a page of the notification accounts in order of
+// registration, and their number: those with a nickname unless it is "", and
+// those of a level unless it is nil.
+func (tx *Tx) Accounts(nickname string, level *int32, offset, limit int) (total int64, page []im.User, err error) {
+	lowest, highest := im.LevelAccount, int32(math.MaxInt32)
+	if level != nil {
+		lowest, highest = max(lowest, *level), *level
+	}
+	const where = ` FROM users WHERE app_level >= $1 AND app_level <= $2 AND ($3 = '' OR nickname = $3)`
+	args := []any{lowest, highest, nickname}
+	if _, err := tx.queryRow(`SELECT count(*)`+where, args, &total); err != nil {
+		return 0, nil, err
+	}
+	page, err = queryAll(tx, userFields, `SELECT `+userColumns+where+` ORDER BY id LIMIT $4 OFFSET $5`, append(args, limit, offset)...)
+	return total, page, err
+}
+
+// UsersByDay counts the users registered before start, and those of each UTC
+// day from start up to end.
+func (tx *Tx) UsersByDay(start, end im.Millis) (before int64, days map[string]int64, err error) {
+	return tx.countByDay("users", start, end)
+}
+
+// countByDay counts the rows of a table that were created before start, and
+// those of each UTC day from start up to end.
+func (tx *Tx) countByDay(table string, start, end im.Millis) (before int64, days map[string]int64, err error) {
+	if _, err := tx.queryRow(`SELECT count(*) FROM `+table+` WHERE created_at < $1`, []any{start}, &before); err != nil {
+		return 0, nil, err
+	}
+	type row struct{ day, count int64 }
+	rows, err := queryAll(tx, func(r *row) []any { return []any{&r.day, &r.count} },
+		`SELECT created_at / 86400000 AS day, count(*) FROM `+table+` WHERE created_at >= $1 AND created_at < $2 GROUP BY day`, start, end)
+	days = make(map[string]int64, len(rows))
+	for _, r := range rows {
+		days[UTCDay(im.Millis(r.day*86_400_000))] = r.count
+	}
+	return before, days, err
+}
+
+// UTCDay is the day of a point in time as statistics name it.
+func UTCDay(t im.Millis) string { return time.UnixMilli(int64(t)).UTC().Format(time.DateOnly) }
