@@ -43,6 +43,8 @@ var arrows = map[string][]string{
 	"internal/store":    {"internal/im"},
 	"internal/bus":      {"internal/im"},
 	"internal/outbox":   {"internal/im", "internal/store"},
+	"internal/jobs":     {"internal/im", "internal/store"},
+	"internal/cron":     {},
 	"internal/presence": {"internal/im", "internal/store", "internal/bus"},
 	"internal/delivery": {"internal/im", "internal/store", "internal/bus", "internal/presence"},
 	"internal/message":  {"internal/im", "internal/store"},
@@ -62,7 +64,7 @@ var arrows = map[string][]string{
 
 	// A leaf: the callbacks, which the configuration needs too.
 	"internal/webhook/registry": {"hooks/payload"},
-	"internal/config":           {"internal/webhook/registry", "hooks/signature"},
+	"internal/config":           {"internal/webhook/registry", "hooks/signature", "internal/cron"},
 
 	// What may change while the server runs.
 	"internal/reload": {"internal/im", "internal/store", "internal/config"},

@@ -28,6 +28,7 @@ import (
 	"github.com/parley-im/parley/internal/delivery"
 	"github.com/parley-im/parley/internal/gateway"
 	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/jobs"
 	"github.com/parley-im/parley/internal/message"
 	"github.com/parley-im/parley/internal/outbox"
 	"github.com/parley-im/parley/internal/presence"
@@ -69,6 +70,7 @@ type server struct {
 	store     *store.Store
 	hooks     *webhook.Engine
 	outbox    *outbox.Outbox
+	jobs      *jobs.Runner
 	presence  *presence.Tracker
 	gateway   *gateway.Server
 	auth      *auth.Service
@@ -127,6 +129,7 @@ func build(ctx context.Context, o Options) (*server, error) {
 	s.presence = presence.New(s.store, o.Logger, time.Now, hub.PresenceChanged)
 	messages := message.New(s.store, s.hooks, delivery.New(hub), wire.Notices{}, message.Options{
 		FriendVerify: c.Message.FriendVerify, IsAdmin: isAdmin, Style: s.noticeStyle, Logger: o.Logger,
+		SendLimit: message.SendLimit{PerSecond: c.Limits.SendsPerSecond, Burst: c.Limits.SendBurst},
 	})
 	s.gateway = gateway.New(gateway.Options{
 		MaxConns: c.Gateway.MaxConns, MaxFrameBytes: c.Gateway.MaxFrameBytes, HandshakeTimeout: c.Gateway.HandshakeTimeout,
@@ -137,6 +140,9 @@ func build(ctx context.Context, o Options) (*server, error) {
 		Retry:  outbox.Retry(c.Webhooks.Retry),
 		Logger: o.Logger,
 	}, s.hooks)
+	if s.jobs, err = scheduled(s.store, messages, c, o.Logger); err != nil {
+		return nil, errors.Join(err, s.store.Close())
+	}
 	s.services, err = services(ctx, s, messages, online{hub, s.presence})
 	if err != nil {
 		return nil, errors.Join(err, s.store.Close())
@@ -179,6 +185,7 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 	start(s.presence.Run)
 	start(s.outbox.Run)
 	start(s.runConfig)
+	start(s.jobs.Run)
 	start(func(ctx context.Context) error { return s.hooks.Run(ctx, s.store) })
 
 	quiet := slog.NewLogLogger(s.log.Handler(), slog.LevelDebug) // net/http reports clients' faults here

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/parley-im/parley/internal/cron"
 )
 
 // check looks at the values together. It runs after everything has been read,
@@ -197,8 +199,11 @@ func (l *loader) checkObject() {
 func (l *loader) checkCron() {
 	for _, path := range []string{"cronExecuteTime", "chatRecordsClearTime", "msgDestructTime"} {
 		v, ok := l.given("openim-crontask", path)
-		if ok && len(strings.Fields(v.node.text)) != 5 && !strings.HasPrefix(v.node.text, "@") {
-			l.atValue(v, Error, "%s: expected five fields such as '0 2 * * *', got '%s'", path, v.shown())
+		if !ok {
+			continue
+		}
+		if _, err := cron.Parse(v.node.text); err != nil {
+			l.atValue(v, Error, "%s: %s", path, err)
 		}
 	}
 }

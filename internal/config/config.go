@@ -38,6 +38,7 @@ type Config struct {
 	Push         Push
 	Object       Object
 	Cron         Cron
+	Limits       Limits
 }
 
 // Share is what the server has in common with the business server.
@@ -209,6 +210,12 @@ type Cron struct {
 	DeleteObjectTypes []string
 }
 
+// Limits bounds what one user may do.
+type Limits struct {
+	SendsPerSecond int // 0 means no limit
+	SendBurst      int
+}
+
 // Webhooks is webhooks.yml.
 type Webhooks struct {
 	URL string
@@ -328,6 +335,7 @@ func Default() *Config {
 			MaxConcurrentWorkers: 3,
 		},
 		Object: Object{Dir: "openim", MaxSize: 10 << 30},
+		Limits: Limits{SendBurst: 20},
 		Cron: Cron{
 			Schedule: "0 2 * * *", RetainChatRecords: 365 * day, FileExpire: 180 * day,
 			DeleteObjectTypes: []string{"msg-picture", "msg-file", "msg-voice", "msg-video", "msg-video-snapshot", "sdklog"},

@@ -205,7 +205,7 @@ func docsWebhooks(b *strings.Builder, f *file, d *draft) {
 func docsNotifications(b *strings.Builder, f *file, d *draft) {
 	b.WriteString("Per event `isSendMsg` shows it as a chat message and `offlinePush.{enable,title,desc,ext}` pushes it to absent users. ")
 	b.WriteString("`reliabilityLevel`, `unreadCount` and `defaultTips` are accepted and, as upstream, without effect")
-	if k := findKey(f.keys[0].keys, "isSendMsg"); k.notYet != "" {
+	if k := findKey(findKey(f.keys[0].keys, "offlinePush").keys, "enable"); k.notYet != "" {
 		fmt.Fprintf(b, "; *%s*", k.notYet)
 	}
 	b.WriteString(".\n\n| Event | isSendMsg | offlinePush.enable |\n|---|---|---|\n")

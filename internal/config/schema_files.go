@@ -38,9 +38,8 @@ func schemas() []*file {
 			name: "openim-rpc-group", title: "Groups",
 			keys: join([]key{{
 				name: "enableHistoryForNewMembers", kind: boolean,
-				notYet: "nobody joins an existing group yet",
-				doc:    "new members see earlier messages; false lets them start at the current one",
-				bind:   func(d *draft) any { return &d.Group.EnableHistoryForNewMembers },
+				doc:  "new members see earlier messages; false lets them start at the current one",
+				bind: func(d *draft) any { return &d.Group.EnableHistoryForNewMembers },
 			}}, commonBlocks()),
 		},
 		thirdSchema(), minioSchema(), cronSchema(), logSchema(), notificationSchema(),
@@ -103,6 +102,16 @@ func ownSchema() *file {
 				),
 			),
 			objectKeys(),
+			sect("limits",
+				key{
+					name: "sendsPerSecond", kind: integer, lo: 0, hi: 1_000_000, bind: func(d *draft) any { return &d.Limits.SendsPerSecond },
+					doc: "messages a user may send per second, on average over all his devices; faster ones are refused with code 429. 0 for no limit; administrators have none",
+				},
+				key{
+					name: "sendBurst", kind: integer, lo: 1, hi: 1_000_000, doc: "messages a user may send at once after a pause",
+					bind: func(d *draft) any { return &d.Limits.SendBurst },
+				},
+			),
 		},
 	}
 }
@@ -318,15 +327,15 @@ func legacyKeys(reason string, names ...string) []key {
 }
 
 func cronSchema() *file {
-	const notYet = "scheduled clean-up is not available yet; nothing is deleted"
+	const notYet = "files do not expire yet"
 	const current = "openim-crontask.yml: cronExecuteTime"
 	schedule := func(d *draft) any { return &d.Cron.Schedule }
 	return &file{
 		name: "openim-crontask", title: "Scheduled clean-up",
 		keys: []key{
-			{name: "cronExecuteTime", kind: text, doc: "when clean-up runs: five fields, local time", bind: schedule, notYet: notYet},
+			{name: "cronExecuteTime", kind: text, doc: "when clean-up runs: five fields, local time", bind: schedule},
 			{
-				name: "retainChatRecords", kind: days, lo: -1 << 30, hi: 36500, notYet: notYet,
+				name: "retainChatRecords", kind: days, lo: -1 << 30, hi: 36500,
 				doc:  "days to keep messages; below 1 keeps them for ever. Unlike upstream it does not switch the other jobs off",
 				bind: func(d *draft) any { return &d.Cron.RetainChatRecords },
 			},
@@ -338,8 +347,8 @@ func cronSchema() *file {
 				name: "deleteObjectType", kind: texts, doc: "kinds of files that expire; empty for none", notYet: notYet,
 				bind: func(d *draft) any { return &d.Cron.DeleteObjectTypes },
 			},
-			{name: "chatRecordsClearTime", kind: text, verdict: Legacy, replacedBy: current, doc: "3.7: use cronExecuteTime", bind: schedule, notYet: notYet},
-			{name: "msgDestructTime", kind: text, verdict: Legacy, replacedBy: current, doc: "3.7: use cronExecuteTime", bind: schedule, notYet: notYet},
+			{name: "chatRecordsClearTime", kind: text, verdict: Legacy, replacedBy: current, doc: "3.7: use cronExecuteTime", bind: schedule},
+			{name: "msgDestructTime", kind: text, verdict: Legacy, replacedBy: current, doc: "3.7: use cronExecuteTime", bind: schedule},
 			{name: "enableCronLocker", verdict: Ignore, doc: "one process needs no lock"},
 			metricsBlock(), rpcBlock(),
 		},
@@ -376,7 +385,6 @@ func logSchema() *file {
 }
 
 func notificationSchema() *file {
-	const notYet = "offline pushes are not sent yet"
 	f := &file{name: "notification", title: "Notifications", live: true}
 	for _, s := range shippedNotifications {
 		event := func(d *draft) *Notification { return d.notification(s.event) }
@@ -389,19 +397,19 @@ func notificationSchema() *file {
 			key{name: "unreadCount", verdict: Ignore, quiet: true, doc: "always false, as upstream"},
 			sect("offlinePush",
 				key{
-					name: "enable", kind: boolean, notYet: notYet, doc: "push the event to absent users",
+					name: "enable", kind: boolean, notYet: noVendor, doc: "push the event to absent users",
 					bind: func(d *draft) any { return &event(d).OfflinePush.Enable },
 				},
 				key{
-					name: "title", kind: text, notYet: notYet, doc: "title of the push",
+					name: "title", kind: text, notYet: noVendor, doc: "title of the push",
 					bind: func(d *draft) any { return &event(d).OfflinePush.Title },
 				},
 				key{
-					name: "desc", kind: text, notYet: notYet, doc: "text of the push",
+					name: "desc", kind: text, notYet: noVendor, doc: "text of the push",
 					bind: func(d *draft) any { return &event(d).OfflinePush.Desc },
 				},
 				key{
-					name: "ext", kind: text, notYet: notYet, doc: "data for the application",
+					name: "ext", kind: text, notYet: noVendor, doc: "data for the application",
 					bind: func(d *draft) any { return &event(d).OfflinePush.Ext },
 				},
 			),

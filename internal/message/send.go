@@ -51,6 +51,11 @@ func (s *Service) SendAcked(ctx context.Context, m *im.Message, ack func(Sent)) 
 	if !caller.May(m.SendID) {
 		return im.ErrNoPermission.With("cannot send as %s", m.SendID)
 	}
+	if s.limiter != nil && !caller.Admin && !caller.Server {
+		if err := s.limiter.allow(caller.UserID, s.store.Now()); err != nil {
+			return err
+		}
+	}
 	if err := s.admit(m, caller); err != nil {
 		return err
 	}

@@ -43,8 +43,10 @@ type Options struct {
 	// IsAdmin tells system administrators, who are exempt from the rules.
 	IsAdmin func(userID string) bool
 	// Style is how a kind of notification is shown; nil shows none in the chat.
-	Style  func(im.ContentType) NoticeStyle
-	Logger *slog.Logger
+	Style func(im.ContentType) NoticeStyle
+	// SendLimit bounds how fast a user sends; administrators are exempt.
+	SendLimit SendLimit
+	Logger    *slog.Logger
 }
 
 // Service sends and reads messages. It is safe for concurrent use.
@@ -54,6 +56,7 @@ type Service struct {
 	deliver  Deliverer
 	renderer Renderer
 	options  Options
+	limiter  *limiter // nil for no limit
 
 	mu       sync.Mutex
 	inFlight map[sendKey]chan struct{}
@@ -64,7 +67,7 @@ func New(s *store.Store, h Hooks, d Deliverer, r Renderer, o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Service{store: s, hooks: h, deliver: d, renderer: r, options: o, inFlight: make(map[sendKey]chan struct{})}
+	return &Service{store: s, hooks: h, deliver: d, renderer: r, options: o, limiter: newLimiter(o.SendLimit), inFlight: make(map[sendKey]chan struct{})}
 }
 
 // sendKey is what makes two sends the same.

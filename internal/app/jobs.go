@@ -1,0 +1,33 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/parley-im/parley/internal/config"
+	"github.com/parley-im/parley/internal/cron"
+	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/jobs"
+	"github.com/parley-im/parley/internal/message"
+	"github.com/parley-im/parley/internal/store"
+)
+
+// scheduled puts together what is done at night.
+func scheduled(s *store.Store, messages *message.Service, c *config.Config, log *slog.Logger) (*jobs.Runner, error) {
+	schedule, err := cron.Parse(c.Cron.Schedule)
+	if err != nil {
+		return nil, fmt.Errorf("cronExecuteTime: %w", err)
+	}
+	list := []jobs.Job{{
+		Name:  "destruct-messages",
+		Begin: func(now time.Time) jobs.Step { return messages.Destruct(im.MillisOf(now)) },
+	}}
+	if keep := c.Cron.RetainChatRecords; keep > 0 {
+		list = append(list, jobs.Job{
+			Name:  "expire-messages",
+			Begin: func(now time.Time) jobs.Step { return messages.Expire(im.MillisOf(now.Add(-keep))) },
+		})
+	}
+	return jobs.New(s, jobs.Options{Schedule: schedule, Logger: log}, list...), nil
+}
