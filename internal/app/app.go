@@ -119,6 +119,9 @@ func build(ctx context.Context, o Options) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.hooks.Restore(ctx, s.store); err != nil {
+		return nil, errors.Join(err, s.store.Close())
+	}
 	rules := authRules(c)
 	s.auth = auth.New(s.store, auth.Options{
 		Secret: []byte(s.secret), Expire: c.Auth.TokenExpire,
@@ -136,7 +139,6 @@ func build(ctx context.Context, o Options) (*server, error) {
 		Auth: s.auth, Messages: messages, Presence: s.presence, Hub: hub, Logger: o.Logger,
 	})
 	s.outbox = outbox.New(s.store, outbox.Options{
-		Lease:  s.lease(),
 		Retry:  outbox.Retry(c.Webhooks.Retry),
 		Logger: o.Logger,
 	}, s.hooks)

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/parley-im/parley/internal/auth"
 	"github.com/parley-im/parley/internal/config"
@@ -45,14 +44,11 @@ func (s *server) apply(ctx context.Context, users *user.Service, c *config.Confi
 		return fmt.Errorf("webhooks: %w", err)
 	}
 	useLog()
-	s.outbox.Tune(outbox.Retry(c.Webhooks.Retry), s.lease())
+	s.outbox.Tune(outbox.Retry(c.Webhooks.Retry))
 	s.auth.SetRules(authRules(c))
 	s.useNoticeStyles(c)
 	return nil
 }
-
-// lease is how long the outbox may keep a lane.
-func (s *server) lease() time.Duration { return 2*s.hooks.LongestAttempt() + 10*time.Second }
 
 func authRules(c *config.Config) auth.Rules {
 	admins := make([]string, len(c.Share.Admins))

@@ -9,11 +9,14 @@ type Clock interface {
 	Timer(d time.Duration) (fired <-chan time.Time, stop func())
 }
 
-type systemClock struct{}
+// SystemClock is the machine's.
+type SystemClock struct{}
 
-func (systemClock) Now() time.Time { return time.Now() }
+// Now implements Clock.
+func (SystemClock) Now() time.Time { return time.Now() }
 
-func (systemClock) Timer(d time.Duration) (<-chan time.Time, func()) {
+// Timer implements Clock.
+func (SystemClock) Timer(d time.Duration) (<-chan time.Time, func()) {
 	t := time.NewTimer(d)
 	return t.C, func() { t.Stop() }
 }

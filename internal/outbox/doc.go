@@ -9,8 +9,9 @@
 //   - A lane has one worker at a time, on any number of nodes: it is leased, and
 //     what is done to it counts only while the lease holds. A node that dies
 //     loses its leases with time.
-//   - Memory is bounded: at most Workers lanes are in work, at most Prefetch
-//     events each.
+//   - Every endpoint has slots of its own for lanes in work: one that hangs takes
+//     none of another's. Memory is bounded by the slots times Prefetch events.
+//   - Lanes of endpoints that the handler does not name, or gives no slots, wait.
 //
 // It knows the store's outbox rows and nothing of HTTP, webhooks or messages.
 package outbox

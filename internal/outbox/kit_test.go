@@ -115,6 +115,21 @@ func (h *scripted) Deliver(ctx context.Context, e *store.OutboxEvent, number int
 	}
 }
 
+var onlyDefault = []outbox.Endpoint{{Name: "default", Slots: 256}}
+
+func (*scripted) Endpoints() []outbox.Endpoint               { return onlyDefault }
+func (*scripted) Changed() <-chan struct{}                   { return nil }
+func (*scripted) Buried(context.Context, *store.DeadEvent)   {}
+func (*scripted) Missed(context.Context, *store.OutboxEvent) {}
+
+// limited is a handler with endpoints of its own.
+type limited struct {
+	outbox.Handler
+	endpoints []outbox.Endpoint
+}
+
+func (l limited) Endpoints() []outbox.Endpoint { return l.endpoints }
+
 var (
 	delivered = outbox.Result{Verdict: outbox.Delivered}
 	failed    = outbox.Result{Verdict: outbox.Retrying, Reason: "connection refused"}

@@ -20,6 +20,35 @@ type Handler interface {
 	// Deliver makes one attempt, the given number for this event, and says what
 	// became of it. When ctx ends it returns Interrupted soon.
 	Deliver(ctx context.Context, e *store.OutboxEvent, attempt int) Result
+	// Endpoints says whose lanes may be taken now. Lanes of others stay as they
+	// are. It is called often and must be quick.
+	Endpoints() []Endpoint
+	// Changed signals that Endpoints would say something else.
+	Changed() <-chan struct{}
+	// Missed tells that a lane came past events that had not been kept.
+	Missed(ctx context.Context, mark *store.OutboxEvent)
+	// Buried tells of an event that is given up or set aside.
+	Buried(ctx context.Context, e *store.DeadEvent)
+}
+
+// Endpoint is where events go. What one has under way never keeps those of
+// another waiting: each has workers of its own.
+type Endpoint struct {
+	Name string
+	// Slots is how many lanes may be in work at a time; none, when it is 0.
+	Slots int
+	// Backlog, unless zero, is when the endpoint came back after a failure. Lanes
+	// that were due before it take BacklogSlots of the slots at most, so that what
+	// happens now need not wait for what happened then.
+	Backlog      time.Time
+	BacklogSlots int
+	// Pull moves events to the endpoint's log, from which they are fetched; there
+	// is nobody to deliver to.
+	Pull bool
+	// Attempt is how long one attempt may take; lanes are leased for longer.
+	Attempt time.Duration
+	// Again is when to ask again, 0 if Changed will tell.
+	Again time.Duration
 }
 
 // Verdict is what became of an attempt.
@@ -35,22 +64,29 @@ const (
 	Dead
 	// Interrupted: the attempt was broken off by us and does not count.
 	Interrupted
+	// Held: no attempt was made, because the endpoint takes nothing now. The lane
+	// waits for Result.After.
+	Held
+	// Parked: no attempt was made, because the event's callback is set aside. It
+	// is buried, and marked so that it can be put back with its like.
+	Parked
 )
 
 // Result is the outcome of one attempt.
 type Result struct {
 	Verdict Verdict
-	After   time.Duration   // Retrying: at least this long, 0 for the usual pause
+	After   time.Duration   // Retrying: at least this long, 0 for the usual pause; Held: this long
 	Reason  string          // why not Delivered
 	Log     *store.Delivery // for the delivery log
 }
 
 // Options of an Outbox.
 type Options struct {
-	Workers  int           // lanes in work at a time, default 256
-	Prefetch int           // events of a lane read at a time, default 20
-	Lease    time.Duration // default 60 s; at least twice the longest attempt
-	Drain    time.Duration // how long attempts may go on at shutdown, default 5 s
+	Prefetch int // events of a lane read at a time, default 20
+	// Lease is how long a lane is ours without a word from us, default 60 s, and
+	// at least twice Endpoint.Attempt and 10 s.
+	Lease time.Duration
+	Drain time.Duration // how long attempts may go on at shutdown, default 5 s
 	// Poll is how often events of other nodes are looked for, default 10 s. A
 	// node is woken by its own producers, but not by those of a node that died.
 	Poll   time.Duration
@@ -66,24 +102,30 @@ type Outbox struct {
 	o       Options
 	log     *slog.Logger
 
-	done  chan store.LaneResult // worked lanes on their way to finishLoop
-	freed chan struct{}         // workers became free
-	times atomic.Pointer[times] // replaced by Tune
+	done  chan worked   // lanes on their way to finishLoop
+	freed chan struct{} // workers became free
+	retry atomic.Pointer[Retry]
+
+	mu   sync.Mutex
+	busy map[slot]int // lanes in work
 }
 
-// times are the options that may change while the outbox runs.
-type times struct {
-	retry Retry
-	lease time.Duration
+// Tune gives the outbox another Options.Retry while it runs.
+func (o *Outbox) Tune(r Retry) {
+	r = r.withDefaults()
+	o.retry.Store(&r)
 }
 
-// Tune gives the outbox another Options.Retry and Options.Lease. Lanes in work
-// keep their lease.
-func (o *Outbox) Tune(r Retry, lease time.Duration) {
-	if lease <= 0 {
-		lease = time.Minute
-	}
-	o.times.Store(&times{retry: r.withDefaults(), lease: lease})
+// slot is what a lane in work takes from its endpoint.
+type slot struct {
+	endpoint string
+	backlog  bool
+}
+
+// worked is a lane whose worker is done.
+type worked struct {
+	store.LaneResult
+	slot slot
 }
 
 const (
@@ -97,11 +139,11 @@ const (
 
 // New returns an Outbox that hands the store's events to handler.
 func New(s *store.Store, o Options, handler Handler) *Outbox {
-	if o.Workers <= 0 {
-		o.Workers = 256
-	}
 	if o.Prefetch <= 0 {
 		o.Prefetch = 20
+	}
+	if o.Lease <= 0 {
+		o.Lease = time.Minute
 	}
 	if o.Poll <= 0 {
 		o.Poll = 10 * time.Second
@@ -110,17 +152,18 @@ func New(s *store.Store, o Options, handler Handler) *Outbox {
 		o.Drain = 5 * time.Second
 	}
 	if o.Clock == nil {
-		o.Clock = systemClock{}
+		o.Clock = SystemClock{}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	out := &Outbox{
 		store: s, handler: handler, o: o, log: o.Logger,
-		done:  make(chan store.LaneResult, o.Workers),
+		done:  make(chan worked, finishBatch),
 		freed: make(chan struct{}, 1),
+		busy:  make(map[slot]int),
 	}
-	out.Tune(o.Retry, o.Lease)
+	out.Tune(o.Retry)
 	return out
 }
 
@@ -135,13 +178,18 @@ func (o *Outbox) Run(ctx context.Context) error {
 	})
 	defer stopDrain()
 
-	busy := make(chan struct{}, o.o.Workers)
 	var finisher sync.WaitGroup
-	finisher.Go(func() { o.finishLoop(context.WithoutCancel(ctx), busy) })
+	finisher.Go(func() { o.finishLoop(context.WithoutCancel(ctx)) })
 
 	var workers sync.WaitGroup
-	o.claimLoop(ctx, busy, func(lane store.Lane, events []store.OutboxEvent) {
-		workers.Go(func() { o.done <- o.work(ctx, work, lane, events) })
+	o.claimLoop(ctx, func(c *claimed, i int) {
+		workers.Go(func() {
+			if c.pull {
+				o.done <- worked{o.move(ctx, c.lanes[i], c.events[i]), c.slot}
+				return
+			}
+			o.done <- worked{o.work(ctx, work, c.lease, c.lanes[i], c.events[i]), c.slot}
+		})
 	})
 	workers.Wait()
 	close(o.done)
@@ -150,8 +198,9 @@ func (o *Outbox) Run(ctx context.Context) error {
 }
 
 // claimLoop takes lanes while workers are free, and otherwise waits for what
-// could change that: new rows, a lane given back, a lane falling due.
-func (o *Outbox) claimLoop(ctx context.Context, busy chan struct{}, start func(store.Lane, []store.OutboxEvent)) {
+// could change that: new rows, a lane given back, a lane falling due, an endpoint
+// that comes or goes.
+func (o *Outbox) claimLoop(ctx context.Context, start func(*claimed, int)) {
 	var nextSweep time.Time
 	for ctx.Err() == nil {
 		now := o.o.Clock.Now()
@@ -160,32 +209,30 @@ func (o *Outbox) claimLoop(ctx context.Context, busy chan struct{}, start func(s
 			nextSweep = now.Add(sweepEvery)
 		}
 		wait := o.o.Poll
-		if free := cap(busy) - len(busy); free > 0 {
-			due, err := o.untilDue(ctx)
-			claimed := 0
-			if err == nil && due <= 0 {
-				claimed, err = o.claim(ctx, free, busy, start)
-			}
-			switch {
-			case ctx.Err() != nil:
-				return
-			case err != nil:
-				o.log.ErrorContext(ctx, "outbox: cannot take webhook events from the database, trying again", slog.Any("error", err))
-				wait = time.Second
-			case claimed > 0:
-				continue // perhaps there are more
-			case due <= 0:
-				// Due, but locked: by a producer, whose commit wakes us, or by
-				// another node.
-				wait = lockedPause
-			default:
-				wait = min(wait, due)
-			}
+		claims, pause, err := o.wanted(ctx)
+		wait = min(wait, pause)
+		taken := 0
+		if err == nil && len(claims) > 0 {
+			taken, err = o.claim(ctx, claims, start)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			o.log.ErrorContext(ctx, "outbox: cannot take webhook events from the database, trying again", slog.Any("error", err))
+			wait = time.Second
+		case taken > 0:
+			continue // perhaps there are more
+		case len(claims) > 0:
+			// Due, but locked: by a producer, whose commit wakes us, or by
+			// another node.
+			wait = lockedPause
 		}
 		fired, stop := o.o.Clock.Timer(wait)
 		select {
 		case <-ctx.Done():
 		case <-o.store.OutboxWake():
+		case <-o.handler.Changed():
 		case <-o.freed:
 		case <-fired:
 		}
@@ -193,53 +240,127 @@ func (o *Outbox) claimLoop(ctx context.Context, busy chan struct{}, start func(s
 	}
 }
 
-func (o *Outbox) claim(ctx context.Context, limit int, busy chan struct{}, start func(store.Lane, []store.OutboxEvent)) (int, error) {
+// claimed are lanes of one endpoint that were taken together.
+type claimed struct {
+	store.Claim
+	lease  time.Duration
+	slot   slot
+	pull   bool
+	lanes  []store.Lane
+	events [][]store.OutboxEvent
+}
+
+// wanted says what to take: lanes that are due, of endpoints with room. Without
+// any, wait is how long until that can change by itself.
+func (o *Outbox) wanted(ctx context.Context) (claims []claimed, wait time.Duration, err error) {
+	wait = o.o.Poll
+	now := o.o.Clock.Now()
+	want := func(e Endpoint, slot slot, from, to time.Time, limit int) {
+		if limit > 0 {
+			claims = append(claims, claimed{
+				Claim: store.Claim{Endpoint: e.Name, From: im.MillisOf(from), To: im.MillisOf(to), Limit: limit},
+				lease: max(o.o.Lease, 2*e.Attempt+10*time.Second), slot: slot, pull: e.Pull,
+			})
+		}
+	}
+	err = o.store.Read(ctx, func(tx *store.Tx) error {
+		for _, e := range o.handler.Endpoints() {
+			if e.Again > 0 {
+				wait = min(wait, e.Again)
+			}
+			live, old := slot{e.Name, false}, slot{e.Name, true}
+			busy, busyOld := o.busyOf(live, old)
+			free := e.Slots - busy - busyOld
+			if free <= 0 {
+				continue // freed tells
+			}
+			first, found, err := tx.NextDue(e.Name)
+			if err != nil {
+				return err
+			}
+			due := first.Time()
+			switch {
+			case !found:
+			case due.After(now):
+				wait = min(wait, due.Sub(now))
+			case due.Before(e.Backlog):
+				n := min(free, e.BacklogSlots-busyOld)
+				want(e, old, time.UnixMilli(0), e.Backlog.Add(-time.Millisecond), n)
+				if next, found, err := tx.NextDueFrom(e.Name, im.MillisOf(e.Backlog)); err != nil {
+					return err
+				} else if found && !next.Time().After(now) {
+					want(e, live, e.Backlog, now, free-max(n, 0))
+				}
+			default:
+				want(e, live, time.UnixMilli(0), now, free)
+			}
+		}
+		return nil
+	})
+	return claims, wait, err
+}
+
+func (o *Outbox) busyOf(a, b slot) (int, int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.busy[a], o.busy[b]
+}
+
+// claim takes lanes and starts a worker for each.
+func (o *Outbox) claim(ctx context.Context, claims []claimed, start func(*claimed, int)) (int, error) {
 	now := o.o.Clock.Now()
 	owner := 1 + rand.Int64N(1<<62) //nolint:gosec // it only has to differ
-	var lanes []store.Lane
 	err := o.store.Write(ctx, func(tx *store.Tx) error {
-		taken, err := tx.ClaimLanes(im.MillisOf(now), im.MillisOf(now.Add(o.times.Load().lease)), owner, limit)
-		lanes = taken
-		return err
+		for i := range claims {
+			c := &claims[i]
+			c.Lease, c.Owner = im.MillisOf(now.Add(c.lease)), owner
+			lanes, err := tx.ClaimLanes(c.Claim)
+			if err != nil {
+				return err
+			}
+			c.lanes = lanes
+		}
+		return nil
 	})
-	if err != nil || len(lanes) == 0 {
+	if err != nil {
 		return 0, err
 	}
 	// Read after the claim, so that the version is never newer than the events.
-	events := make([][]store.OutboxEvent, len(lanes))
+	taken := 0
 	err = o.store.Read(context.WithoutCancel(ctx), func(tx *store.Tx) error {
-		for i, l := range lanes {
-			var err error
-			if events[i], err = tx.LaneEvents(l.Name, o.o.Prefetch); err != nil {
-				return err
+		for i := range claims {
+			c := &claims[i]
+			c.events = make([][]store.OutboxEvent, len(c.lanes))
+			for j, l := range c.lanes {
+				var err error
+				if c.events[j], err = tx.LaneEvents(l.Name, o.o.Prefetch); err != nil {
+					return err
+				}
 			}
+			taken += len(c.lanes)
 		}
 		return nil
 	})
 	if err != nil {
 		return 0, err // the leases run out
 	}
-	for i, l := range lanes {
-		busy <- struct{}{} // never blocks: limit was the room, and we alone fill it
-		start(l, events[i])
+	o.mu.Lock()
+	for i := range claims {
+		o.busy[claims[i].slot] += len(claims[i].lanes)
 	}
-	return len(lanes), nil
-}
-
-// untilDue is how long until the first lane is due, or Poll.
-func (o *Outbox) untilDue(ctx context.Context) (time.Duration, error) {
-	wait := o.o.Poll
-	err := o.store.Read(ctx, func(tx *store.Tx) error {
-		due, found, err := tx.NextDue()
-		if found {
-			wait = time.UnixMilli(int64(due)).Sub(o.o.Clock.Now())
+	o.mu.Unlock()
+	for i := range claims {
+		for j := range claims[i].lanes {
+			start(&claims[i], j)
 		}
-		return err
-	})
-	return wait, err
+	}
+	return taken, nil
 }
 
 func (o *Outbox) sweep(ctx context.Context) {
+	if err := o.store.CountOutbox(ctx); err != nil && ctx.Err() == nil {
+		o.log.ErrorContext(ctx, "outbox: cannot count what waits", slog.Any("error", err))
+	}
 	var stranded int64
 	err := o.store.Write(ctx, func(tx *store.Tx) error {
 		n, err := tx.SweepOutbox(im.MillisOf(o.o.Clock.Now()))
@@ -254,24 +375,46 @@ func (o *Outbox) sweep(ctx context.Context) {
 	}
 }
 
+// move hands the events of a lane to the log of an endpoint that fetches them.
+func (o *Outbox) move(ctx context.Context, lane store.Lane, events []store.OutboxEvent) store.LaneResult {
+	r := store.LaneResult{Lane: lane, Due: im.MillisOf(o.o.Clock.Now()), Pulled: events}
+	for i := range events {
+		o.pass(ctx, &r, &events[i])
+	}
+	return r
+}
+
+// pass is done with an event.
+func (o *Outbox) pass(ctx context.Context, r *store.LaneResult, e *store.OutboxEvent) {
+	r.Done, r.Freed = append(r.Done, e.ID), r.Freed+e.Size()
+	if e.Missing > 0 {
+		r.Passed = append(r.Passed, e.ID)
+		o.handler.Missed(ctx, e)
+	}
+}
+
 // work delivers the events of one lane in order, as far as it comes. stop says
 // that no further attempt shall begin; ctx ends the one under way.
-func (o *Outbox) work(stop, ctx context.Context, lane store.Lane, events []store.OutboxEvent) store.LaneResult {
+func (o *Outbox) work(stop, ctx context.Context, lease time.Duration, lane store.Lane, events []store.OutboxEvent) store.LaneResult {
 	r := store.LaneResult{Lane: lane, Attempts: lane.Attempts, Failing: lane.FailingSince}
 	// Half of the lease is for going on, the other for the last attempt and for
 	// recording the result.
-	goOn := lane.Lease.Time().Add(-o.times.Load().lease / 2)
+	goOn := lane.Lease.Time().Add(-lease / 2)
 	var givenUp string  // why events past their time are buried without an attempt
 	var pause im.Millis // until when the first event with time left waits
 	for i := range events {
 		e := &events[i]
+		if e.Missing > 0 {
+			o.pass(ctx, &r, e)
+			continue
+		}
 		now := o.o.Clock.Now()
 		if givenUp != "" {
 			if !o.expired(e, r.Failing, now) {
 				r.Due = pause
 				return r
 			}
-			o.bury(ctx, &r, e, 0, givenUp)
+			o.bury(ctx, &r, e, 0, givenUp, false)
 			continue
 		}
 		if stop.Err() != nil || (i > 0 && now.After(goOn)) {
@@ -285,19 +428,25 @@ func (o *Outbox) work(stop, ctx context.Context, lane store.Lane, events []store
 		}
 		switch res.Verdict {
 		case Delivered:
-			r.Done, r.Attempts, r.Failing = append(r.Done, e.ID), 0, 0
+			o.pass(ctx, &r, e)
+			r.Attempts, r.Failing = 0, 0
 		case Dead:
-			o.bury(ctx, &r, e, attempt, res.Reason)
+			o.bury(ctx, &r, e, attempt, res.Reason, false)
+		case Parked:
+			o.bury(ctx, &r, e, r.Attempts, res.Reason, true)
+		case Held:
+			r.Due = im.MillisOf(now.Add(res.After))
+			return r
 		case Retrying:
 			if r.Failing == 0 {
 				r.Failing = im.MillisOf(now)
 			}
-			pause = im.MillisOf(now.Add(max(o.times.Load().retry.pause(attempt), res.After)))
+			pause = im.MillisOf(now.Add(max(o.retry.Load().pause(attempt), res.After)))
 			if !o.expired(e, r.Failing, now) {
 				r.Attempts, r.Due = attempt, pause
 				return r
 			}
-			o.bury(ctx, &r, e, attempt, "given up: "+res.Reason)
+			o.bury(ctx, &r, e, attempt, "given up: "+res.Reason, false)
 			givenUp = "given up with the lane: " + res.Reason
 		default: // Interrupted
 			r.Due = im.MillisOf(now)
@@ -323,22 +472,27 @@ func (o *Outbox) deliver(ctx context.Context, e *store.OutboxEvent, attempt int)
 // expired reports whether an event had its time: GiveUpAfter since it was
 // recorded, or since its lane began to fail, whichever is later.
 func (o *Outbox) expired(e *store.OutboxEvent, failing im.Millis, now time.Time) bool {
-	return now.Sub(max(e.CreatedAt, failing).Time()) >= o.times.Load().retry.GiveUpAfter
+	return now.Sub(max(e.CreatedAt, failing).Time()) >= o.retry.Load().GiveUpAfter
 }
 
-func (o *Outbox) bury(ctx context.Context, r *store.LaneResult, e *store.OutboxEvent, attempts int, reason string) {
-	dead := store.DeadEvent{OutboxEvent: *e, Attempts: attempts, DiedAt: im.MillisOf(o.o.Clock.Now()), Reason: reason}
+func (o *Outbox) bury(ctx context.Context, r *store.LaneResult, e *store.OutboxEvent, attempts int, reason string, parked bool) {
+	dead := store.DeadEvent{OutboxEvent: *e, Attempts: attempts, DiedAt: im.MillisOf(o.o.Clock.Now()), Reason: reason, Parked: parked}
+	o.handler.Buried(ctx, &dead)
 	r.Dead = append(r.Dead, dead)
-	r.Done, r.Attempts = append(r.Done, e.ID), 0
+	o.pass(ctx, r, e)
+	r.Attempts = 0
+	if parked {
+		return // told once, when its callback was set aside
+	}
 	o.log.WarnContext(ctx, "webhook event given up: see parley webhook replay",
 		slog.String("callback", e.Callback), slog.String("event_id", e.EventID), slog.String("operation_id", e.OperationID),
 		slog.String("subject", e.Subject), slog.Int("attempts", attempts), slog.String("reason", reason))
 }
 
 // finishLoop gives lanes back, as many in one transaction as came together.
-func (o *Outbox) finishLoop(ctx context.Context, busy chan struct{}) {
+func (o *Outbox) finishLoop(ctx context.Context) {
 	for r := range o.done {
-		batch := []store.LaneResult{r}
+		batch, slots := []store.LaneResult{r.LaneResult}, []slot{r.slot}
 	collect:
 		for len(batch) < finishBatch {
 			select {
@@ -346,15 +500,17 @@ func (o *Outbox) finishLoop(ctx context.Context, busy chan struct{}) {
 				if !open {
 					break collect
 				}
-				batch = append(batch, r)
+				batch, slots = append(batch, r.LaneResult), append(slots, r.slot)
 			default:
 				break collect
 			}
 		}
 		o.finish(ctx, batch)
-		for range batch {
-			<-busy
+		o.mu.Lock()
+		for _, s := range slots {
+			o.busy[s]--
 		}
+		o.mu.Unlock()
 		select {
 		case o.freed <- struct{}{}:
 		default:

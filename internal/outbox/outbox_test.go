@@ -53,8 +53,8 @@ func TestOrderInsideALane(t *testing.T) {
 			}
 			return delivered
 		})
-		o.Workers, o.Drain = 8, time.Millisecond
-		stop := run(t, s, o, h)
+		o.Drain = time.Millisecond
+		stop := run(t, s, o, limited{h, []outbox.Endpoint{{Name: "default", Slots: 8}}})
 		<-all
 		stop()
 		for lane, ids := range got {
@@ -444,6 +444,11 @@ func (f handlerFunc) Deliver(ctx context.Context, e *store.OutboxEvent, attempt 
 	return f(ctx, e, attempt)
 }
 
+func (handlerFunc) Endpoints() []outbox.Endpoint               { return onlyDefault }
+func (handlerFunc) Changed() <-chan struct{}                   { return nil }
+func (handlerFunc) Buried(context.Context, *store.DeadEvent)   {}
+func (handlerFunc) Missed(context.Context, *store.OutboxEvent) {}
+
 func total(m map[string][]string) (n int) {
 	for _, ids := range m {
 		n += len(ids)
@@ -454,7 +459,9 @@ func total(m map[string][]string) (n int) {
 func claim(t *testing.T, s *store.Store, c *clock, lease time.Duration) (lanes []store.Lane) {
 	t.Helper()
 	if err := s.Write(t.Context(), func(tx *store.Tx) error {
-		taken, err := tx.ClaimLanes(im.MillisOf(c.Now()), im.MillisOf(c.Now().Add(lease)), 42, 100)
+		taken, err := tx.ClaimLanes(store.Claim{
+			Endpoint: "default", To: im.MillisOf(c.Now()), Lease: im.MillisOf(c.Now().Add(lease)), Owner: 42, Limit: 100,
+		})
 		lanes = taken
 		return err
 	}); err != nil {

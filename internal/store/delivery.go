@@ -15,6 +15,8 @@ type DeliveryKind uint8
 const (
 	DeliveryBefore DeliveryKind = 1 // the answer was awaited
 	DeliveryAfter  DeliveryKind = 2 // from the outbox
+	DeliveryShadow DeliveryKind = 3 // the same as was asked, and nobody obeys the answer
+	DeliveryCheck  DeliveryKind = 4 // a test call or a probe, about nothing that happened
 )
 
 // Delivery is one call to the business server: what was tried, what came back,
@@ -37,18 +39,19 @@ type Delivery struct {
 	ErrCode     int
 	Reason      string
 	Answer      []byte // its first AnswerKept bytes
+	Endpoint    string
 }
 
 // AnswerKept is how much of an answer the log keeps.
 const AnswerKept = 256
 
 const deliveryColumns = `event_id, callback, command, kind, operation_id, subject, client_msg_id, server_msg_id,
-	attempt, started_at, duration_ms, status, outcome, err_code, reason, answer`
+	attempt, started_at, duration_ms, status, outcome, err_code, reason, answer, endpoint`
 
 // InsertDeliveries appends to the log of calls.
 func (tx *Tx) InsertDeliveries(deliveries []Delivery) error {
 	for part := range slices.Chunk(deliveries, maxRows) {
-		args := make([]any, 0, 16*len(part))
+		args := make([]any, 0, 17*len(part))
 		for _, d := range part {
 			answer := d.Answer[:min(len(d.Answer), AnswerKept)]
 			if answer == nil {
@@ -56,9 +59,9 @@ func (tx *Tx) InsertDeliveries(deliveries []Delivery) error {
 			}
 			args = append(args, d.EventID, d.Callback, d.Command, int64(d.Kind), text(d.OperationID), text(d.Subject),
 				text(d.ClientMsgID), text(d.ServerMsgID), d.Attempt, int64(d.StartedAt), d.DurationMS, d.Status,
-				d.Outcome, d.ErrCode, text(d.Reason), answer)
+				d.Outcome, d.ErrCode, text(d.Reason), answer, d.Endpoint)
 		}
-		if _, err := tx.exec("INSERT INTO webhook_delivery ("+deliveryColumns+") VALUES "+tuples(len(part), 16), args...); err != nil {
+		if _, err := tx.exec("INSERT INTO webhook_delivery ("+deliveryColumns+") VALUES "+tuples(len(part), 17), args...); err != nil {
 			return fmt.Errorf("insert deliveries: %w", err)
 		}
 	}
@@ -73,6 +76,7 @@ type DeliveryFilter struct {
 	Subject     string
 	MsgID       string // client's or server's
 	Outcome     string
+	Endpoint    string
 	Before      int64 // only ids below, to go on where a list ended
 	Limit       int   // default 100
 }
@@ -85,6 +89,7 @@ func (tx *Tx) Deliveries(f DeliveryFilter) ([]Delivery, error) {
 	w.equal("operation_id", f.OperationID)
 	w.equal("subject", f.Subject)
 	w.equal("outcome", f.Outcome)
+	w.equal("endpoint", f.Endpoint)
 	if f.MsgID != "" {
 		p := w.bind(f.MsgID)
 		w.conditions = append(w.conditions, "(server_msg_id = "+p+" OR client_msg_id = "+p+")")
@@ -95,7 +100,7 @@ func (tx *Tx) Deliveries(f DeliveryFilter) ([]Delivery, error) {
 	rows, err := queryAll(tx, func(d *Delivery) []any {
 		return []any{
 			&d.ID, &d.EventID, &d.Callback, &d.Command, &d.Kind, &d.OperationID, &d.Subject, &d.ClientMsgID, &d.ServerMsgID,
-			&d.Attempt, &d.StartedAt, &d.DurationMS, &d.Status, &d.Outcome, &d.ErrCode, &d.Reason, &d.Answer,
+			&d.Attempt, &d.StartedAt, &d.DurationMS, &d.Status, &d.Outcome, &d.ErrCode, &d.Reason, &d.Answer, &d.Endpoint,
 		}
 	}, "SELECT id, "+deliveryColumns+" FROM webhook_delivery"+w.clause()+
 		" ORDER BY id DESC LIMIT "+w.bind(limitOr(f.Limit, 100)), w.args...)

@@ -65,6 +65,14 @@ func (d dialect) SkipLocked() string {
 	return ""
 }
 
+// endpoint is the first part of a lane's name.
+func (d dialect) endpoint(lane string) string {
+	if d.postgres {
+		return "split_part(" + lane + ", '/', 1)"
+	}
+	return "substr(" + lane + ", 1, instr(" + lane + ", '/') - 1)"
+}
+
 // maxSeq and maxTime are expressions for the last seq of log row l and when it
 // was stored. PostgreSQL keeps them in the row it locks anyway; SQLite takes
 // them from the last message and writes nothing.

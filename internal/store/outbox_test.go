@@ -32,7 +32,7 @@ func tell(t *testing.T, s *store.Store, events ...store.OutboxEvent) {
 func claim(t *testing.T, s *store.Store, limit int) (lanes []store.Lane) {
 	t.Helper()
 	if err := s.Write(t.Context(), func(tx *store.Tx) error {
-		taken, err := tx.ClaimLanes(1000, 2000, 7, limit)
+		taken, err := tx.ClaimLanes(store.Claim{Endpoint: "default", To: 1000, Lease: 2000, Owner: 7, Limit: limit})
 		lanes = taken
 		return err
 	}); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/parley-im/parley/internal/im"
@@ -25,6 +26,10 @@ type Options struct {
 	Readers int
 	// Committers is the number of PostgreSQL appenders, default 4.
 	Committers int
+
+	// OutboxBytes bounds the after-events that wait for one endpoint, default
+	// 10 GiB. What does not fit is not kept, and leaves the mark of a gap.
+	OutboxBytes int64
 
 	Recorder Recorder     // default: nobody wants events
 	Logger   *slog.Logger // default: discards
@@ -59,6 +64,11 @@ type Store struct {
 	log      *slog.Logger
 	now      func() time.Time
 	outbox   chan struct{}
+
+	outboxBound int64
+	waiting     backlog
+	missed      atomic.Int64
+	pulled      broadcast
 }
 
 // ErrClosed is returned by calls on a store that was closed.
@@ -76,7 +86,12 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.OutboxBytes <= 0 {
+		o.OutboxBytes = 10 << 30
+	}
 	s := &Store{
+		outboxBound: o.OutboxBytes,
+
 		recorder: o.Recorder,
 		rules:    newRuleCache(),
 		log:      o.Logger,

@@ -29,6 +29,8 @@ type Tx struct {
 	// What follows a commit; dropped with a rollback.
 	after   []func()
 	touched []string
+	waits   []waits // changes of what waits in the outbox
+	missed  int64   // events the outbox had no room for
 	outbox  bool
 }
 
@@ -64,6 +66,10 @@ func (tx *Tx) committed() {
 	for _, f := range tx.after {
 		f()
 	}
+	tx.store.waiting.add(tx.waits)
+	if tx.missed > 0 {
+		tx.store.missed.Add(tx.missed)
+	}
 	if tx.outbox {
 		tx.store.wakeOutbox()
 	}
@@ -71,14 +77,18 @@ func (tx *Tx) committed() {
 
 // mark and rewind keep what waits for the commit in step with savepoints.
 type txMark struct {
-	after, touched int
-	outbox         bool
+	after, touched, waits int
+	missed                int64
+	outbox                bool
 }
 
-func (tx *Tx) mark() txMark { return txMark{len(tx.after), len(tx.touched), tx.outbox} }
+func (tx *Tx) mark() txMark {
+	return txMark{after: len(tx.after), touched: len(tx.touched), waits: len(tx.waits), missed: tx.missed, outbox: tx.outbox}
+}
 
 func (tx *Tx) rewind(m txMark) {
-	tx.after, tx.touched, tx.outbox = tx.after[:m.after], tx.touched[:m.touched], m.outbox
+	tx.after, tx.touched, tx.waits = tx.after[:m.after], tx.touched[:m.touched], tx.waits[:m.waits]
+	tx.missed, tx.outbox = m.missed, m.outbox
 }
 
 var errReadOnly = errors.New("store: write in a read transaction")

@@ -99,7 +99,18 @@ func (e *Engine) ask(ctx context.Context, p *plan, cb *callback, s subject, body
 	call, cancel := callContext(ctx, p, cb)
 	defer cancel()
 	began := time.Now()
-	resp, failure := e.call(call, cb, request{url: cb.target.url(""), operationID: im.OperationOf(ctx), body: body})
+	r := e.requestOf(cb.endpoint, request{url: cb.target.url(""), operationID: im.OperationOf(ctx), body: body})
+	l := cb.endpoint.admit(cb.Key, e.o.Now())
+	var resp response
+	failure := l.refusal
+	switch {
+	case l.probes():
+		// Nobody waits for it to be found out whether the handler is back.
+		e.probe(ctx, p, cb, l, r)
+		failure = refuse("handler is down", "endpoint %s is down, a copy of this call finds out whether it still is", cb.endpoint.name)
+	case failure == nil:
+		resp, failure = e.call(call, p, cb, r)
+	}
 	if failure != nil {
 		switch cause := context.Cause(call); {
 		case errors.Is(cause, errOperationTimeUp):
@@ -109,6 +120,10 @@ func (e *Engine) ask(ctx context.Context, p *plan, cb *callback, s subject, body
 		}
 	}
 	d := decide(cb, p.strict, resp, failure)
+	if l.refusal == nil && !l.probes() {
+		e.settle(ctx, cb.endpoint, cb.Key, l, judge(resp, failure, d.usable()))
+	}
+	e.mirror(ctx, p, cb, s, r, d)
 	e.report(ctx, cb, s, resp, d, time.Since(began))
 	if d.refusal != nil {
 		return nil, d.refusal
@@ -137,7 +152,7 @@ func callContext(ctx context.Context, p *plan, cb *callback) (context.Context, c
 	return context.WithDeadlineCause(context.WithoutCancel(ctx), until, cause)
 }
 
-func (e *Engine) call(ctx context.Context, cb *callback, r request) (response, error) {
+func (e *Engine) call(ctx context.Context, p *plan, cb *callback, r request) (response, error) {
 	if err := ctx.Err(); err != nil {
 		return response{}, err
 	}
@@ -145,7 +160,7 @@ func (e *Engine) call(ctx context.Context, cb *callback, r request) (response, e
 		return response{}, err
 	}
 	defer cb.limit.release()
-	return e.client.post(ctx, r)
+	return p.client.post(ctx, r)
 }
 
 // report logs a before-call and puts it into the delivery log.
@@ -154,14 +169,14 @@ func (e *Engine) report(ctx context.Context, cb *callback, s subject, resp respo
 		Callback: cb.Key, Command: cb.Command, Kind: store.DeliveryBefore,
 		OperationID: im.OperationOf(ctx), Subject: s.id, ClientMsgID: s.clientMsgID, ServerMsgID: s.serverMsgID,
 		Attempt: 1, StartedAt: im.MillisOf(e.o.Now().Add(-took)), DurationMS: took.Milliseconds(), Status: resp.status,
-		Outcome: d.outcome, Reason: d.reason, Answer: resp.body,
+		Outcome: d.outcome, Reason: d.reason, Answer: resp.body, Endpoint: cb.endpoint.name,
 	}
 	if d.refusal != nil {
 		row.ErrCode = d.refusal.Code
 	}
 	e.record(ctx, row)
 
-	e.logCall(ctx, cb, row)
+	e.logCall(ctx, cb.target.shown, row)
 	if d.outcome == outcomeReject && logsOut(d.refusal.Code) {
 		e.log.WarnContext(ctx, "webhook refuses with a code that makes clients log out",
 			slog.String("callback", cb.Key), slog.Int("err_code", d.refusal.Code))
@@ -174,7 +189,8 @@ func (e *Engine) report(ctx context.Context, cb *callback, s subject, resp respo
 
 // logCall writes one line about one call: a warning if something was not as it
 // should be. Answers are shown only then; requests never.
-func (e *Engine) logCall(ctx context.Context, cb *callback, row store.Delivery) {
+func (e *Engine) logCall(ctx context.Context, url func() string, row store.Delivery) {
+	e.count(row.Endpoint, row.Callback, row.Outcome)
 	level := slog.LevelInfo
 	if row.Reason != "" {
 		level = slog.LevelWarn
@@ -183,8 +199,9 @@ func (e *Engine) logCall(ctx context.Context, cb *callback, row store.Delivery) 
 		return
 	}
 	attrs := []slog.Attr{
-		slog.String("callback", cb.Key),
-		slog.String("url", cb.target.shown()),
+		slog.String("callback", row.Callback),
+		slog.String("endpoint", row.Endpoint),
+		slog.String("url", url()),
 		slog.String("outcome", row.Outcome),
 		slog.Int64("duration_ms", row.DurationMS),
 	}

@@ -233,7 +233,7 @@ func TestOddAnswers(t *testing.T) {
 				if refusal != nil && strings.Contains(refusal.Detail, h.URL[len("http://"):]) {
 					t.Errorf("the refusal names the address: %s", refusal.Detail)
 				}
-				e.client.http.CloseIdleConnections()
+				e.plan.Load().client.http.CloseIdleConnections()
 			}
 			if n := len(h.got()); c.name != "307" && c.name != "308" && c.name != "307 for ever" && n != 2 {
 				t.Errorf("%d calls for two operations", n)
@@ -370,7 +370,7 @@ func TestDeadPooledConnection(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := newEngine(t, Config{URL: "http://127.0.0.1:9", Callbacks: on(Callback{}, "beforeSendSingleMsg")}, Options{})
-			e.client.http.Transport = &c.pool
+			e.plan.Load().client.http.Transport = &c.pool
 			if _, err := e.BeforeSend(operation(), text("hi")); (err == nil) != c.ok || c.pool.calls != c.calls {
 				t.Errorf("%v after %d calls, want %d", err, c.pool.calls, c.calls)
 			}

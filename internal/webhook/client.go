@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/parley-im/parley/hooks/signature"
 )
 
 // maxAnswer is the most of an answer that is read, decompressed.
@@ -30,6 +32,7 @@ type request struct {
 	operationID string
 	eventID     string    // webhook-id, "" for none
 	at          time.Time // webhook-timestamp
+	keys        []signature.Key
 	body        []byte
 }
 
@@ -106,8 +109,7 @@ func (c *client) try(ctx context.Context, r request) (_ response, untouched bool
 	req.Header.Set("Content-Type", "application/json; charset=utf-8")
 	req.Header.Set("Operationid", headerValue(r.operationID))
 	if r.eventID != "" {
-		req.Header.Set("Webhook-Id", r.eventID)
-		req.Header.Set("Webhook-Timestamp", fmt.Sprint(r.at.Unix()))
+		signature.Set(req.Header, r.eventID, r.at, r.body, r.keys...)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -170,11 +172,14 @@ func causeOf(err error) string {
 	var record tls.RecordHeaderError
 	var dns *net.DNSError
 	var denied *deniedError
+	var held *refusedError
 	switch {
 	case errors.As(err, &timeout):
 		return timeout.Error()
 	case errors.Is(err, errSaturated):
 		return errSaturated.Error()
+	case errors.As(err, &held):
+		return held.public
 	case errors.As(err, &denied):
 		return "address not allowed"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):

@@ -25,6 +25,44 @@ type Config struct {
 	Strict             bool
 	InsecureSkipVerify bool                // take any TLS certificate
 	Callbacks          map[string]Callback // by key; a missing one is off
+
+	// Secrets sign calls to the base URLs above, the current one first; others
+	// sign beside it while it is changed.
+	Secrets []string
+	// Concurrency is how many lanes of after-events may be in work for one
+	// endpoint, default 256; Rate is attempts per second, 0 for no limit.
+	Concurrency int
+	Rate        float64
+	Breaker     Breaker
+	Endpoints   []Endpoint // beside the base URLs
+	Alert       AlertHook
+	Verify      Verify
+}
+
+// Endpoint is one more place for after-events, or with Shadow for copies of
+// before-calls. It gets every callback that Events cover, whether or not the
+// callback is on in webhooks.yml; a shadow those before-callbacks that are on.
+type Endpoint struct {
+	Name         string
+	URL          string
+	Secrets      []string
+	Events       []string // keys of callbacks; * stands for any letters
+	AttentionIDs []string
+	AllowedTypes []TypeRange
+	DeniedTypes  []TypeRange
+	Timeout      time.Duration // of after-events, default that of the callback
+	Concurrency  int           // default Config.Concurrency's
+	Rate         float64
+	Shadow       bool
+	Pull         bool // has no URL; its events are fetched
+}
+
+// Verify checks handlers before traffic needs them.
+type Verify struct {
+	Every time.Duration // 0 is off
+	// Callback, if set, is called with a body that says it is a check. Otherwise
+	// a connection is opened and nothing sent.
+	Callback string
 }
 
 // Callback is one entry of webhooks.yml.
@@ -48,6 +86,8 @@ const (
 	defaultTimeout        = 5 * time.Second
 	defaultBeforeDeadline = 8 * time.Second
 	defaultMaxConcurrency = 256
+	defaultConcurrency    = 256
+	defaultShadows        = 16 // copies under way to one endpoint
 )
 
 var commandAtEnd = regexp.MustCompile(`(?i)callback\w*command/?$`)

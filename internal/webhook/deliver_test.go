@@ -46,7 +46,7 @@ func TestDeliver(t *testing.T) {
 		{name: "400 first", answer: status(400), want: outbox.Retrying},
 		{name: "400 second", answer: status(400), attempt: 2, want: outbox.Retrying},
 		{name: "400 third", answer: status(400), attempt: 3, want: outbox.Dead},
-		{name: "410 third", answer: status(410), attempt: 3, want: outbox.Dead},
+		{name: "410", answer: status(410), want: outbox.Parked},
 		{name: "408", answer: status(408), attempt: 99, want: outbox.Retrying},
 		{name: "425", answer: status(425), attempt: 99, want: outbox.Retrying},
 		{name: "429", answer: status(429), attempt: 99, want: outbox.Retrying},
@@ -65,7 +65,7 @@ func TestDeliver(t *testing.T) {
 				Options{Logger: log.logger(slog.LevelInfo), Now: func() time.Time { return now }})
 			attempt := max(c.attempt, 1)
 			ev := store.OutboxEvent{
-				EventID: "ev-1", Callback: "afterSendSingleMsg", Command: "callbackAfterSendSingleMsgCommand", OperationID: "op-1",
+				Lane: "default/si_a_b", EventID: "ev-1", Callback: "afterSendSingleMsg", Command: "callbackAfterSendSingleMsgCommand", OperationID: "op-1",
 				Subject: "si_a_b", ServerMsgID: "s1", Query: "key=a%2Bb%3D", Body: []byte("{\"secret\":1}\n"),
 			}
 			res := e.Deliver(t.Context(), &ev, attempt)
@@ -112,7 +112,7 @@ func TestDeliverTimesOutAndIsInterrupted(t *testing.T) {
 	callbacks := on(Callback{Timeout: 20 * time.Millisecond}, "afterSendSingleMsg")
 	callbacks["afterUserOnline"] = Callback{Enable: true, Timeout: time.Hour}
 	e := newEngine(t, Config{URL: h.URL, Callbacks: callbacks}, Options{})
-	res := e.Deliver(t.Context(), &store.OutboxEvent{Callback: "afterSendSingleMsg"}, 1)
+	res := e.Deliver(t.Context(), &store.OutboxEvent{Lane: "default/x", Callback: "afterSendSingleMsg", Command: "callbackAfterSendSingleMsgCommand"}, 1)
 	if res.Verdict != outbox.Retrying || res.Reason != "timeout after 20ms" {
 		t.Errorf("timeout: %+v", res)
 	}
@@ -122,11 +122,11 @@ func TestDeliverTimesOutAndIsInterrupted(t *testing.T) {
 		}
 		cancel()
 	}()
-	if res := e.Deliver(ctx, &store.OutboxEvent{Callback: "afterUserOnline"}, 1); res.Verdict != outbox.Interrupted {
+	if res := e.Deliver(ctx, &store.OutboxEvent{Lane: "default/x", Callback: "afterUserOnline", Command: "callbackAfterUserOnlineCommand"}, 1); res.Verdict != outbox.Interrupted {
 		t.Errorf("shutdown: %+v", res)
 	}
-	if res := e.Deliver(t.Context(), &store.OutboxEvent{Callback: "afterUserOffline"}, 1); res.Verdict != outbox.Dead {
-		t.Errorf("switched off: %+v", res)
+	if res := e.Deliver(t.Context(), &store.OutboxEvent{Lane: "gone/x", Callback: "afterUserOffline"}, 1); res.Verdict != outbox.Held {
+		t.Errorf("to an endpoint that is gone: %+v", res)
 	}
 }
 

@@ -13,14 +13,14 @@ type filter struct {
 }
 
 // newFilter takes the options that the kind of callback obeys.
-func newFilter(c Callback, obeys registry.Filters) filter {
+func newFilter(attention []string, allowed, denied []TypeRange, obeys registry.Filters) filter {
 	var f filter
 	if obeys.Types {
-		f.allowed, f.denied = c.AllowedTypes, c.DeniedTypes
+		f.allowed, f.denied = allowed, denied
 	}
-	if obeys.Attention && len(c.AttentionIDs) > 0 {
-		f.attention = make(map[string]struct{}, len(c.AttentionIDs))
-		for _, id := range c.AttentionIDs {
+	if obeys.Attention && len(attention) > 0 {
+		f.attention = make(map[string]struct{}, len(attention))
+		for _, id := range attention {
 			f.attention[id] = struct{}{}
 		}
 	}

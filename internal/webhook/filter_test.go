@@ -48,7 +48,7 @@ func TestFilter(t *testing.T) {
 		{"attention and type", Callback{AttentionIDs: []string{"b"}, DeniedTypes: one(101)}, single("a", "b", 101), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := newFilter(c.option, registry.Filters{Types: true, Attention: true})
+			f := newFilter(c.option.AttentionIDs, c.option.AllowedTypes, c.option.DeniedTypes, registry.Filters{Types: true, Attention: true})
 			if got := f.admits(c.m); got != c.want {
 				t.Errorf("admits: %v, want %v", got, c.want)
 			}

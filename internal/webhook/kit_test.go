@@ -99,7 +99,7 @@ func newEngine(t testing.TB, cfg Config, o Options) *Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(e.client.http.CloseIdleConnections)
+	t.Cleanup(e.plan.Load().client.http.CloseIdleConnections)
 	return e
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,14 +42,22 @@ func (e *Engine) record(ctx context.Context, row store.Delivery) {
 // LostLogRows is how many before-calls are missing in the delivery log.
 func (e *Engine) LostLogRows() int64 { return e.calls.lost.Load() }
 
-// Run writes before-calls into the delivery log and keeps the log in bounds,
-// until ctx ends and what was logged until then is written.
+// Run writes before-calls into the delivery log, keeps the logs in bounds and
+// looks after the endpoints, until ctx ends and what was logged until then is
+// written.
 func (e *Engine) Run(ctx context.Context, s *store.Store) error {
+	e.store.Store(s)
+	var parts sync.WaitGroup
+	parts.Go(func() { e.watch(ctx, s) })
+	parts.Go(func() { e.tellAlerts(ctx) })
 	prune := time.NewTicker(pruneEvery)
 	defer prune.Stop()
 	for {
 		select {
 		case <-ctx.Done():
+			parts.Wait()
+			e.stop()
+			e.background.Wait()
 			for e.flush(context.WithoutCancel(ctx), s, nil) > 0 {
 			}
 			return nil
@@ -58,6 +67,14 @@ func (e *Engine) Run(ctx context.Context, s *store.Store) error {
 			before := im.MillisOf(e.o.Now().Add(-e.o.KeepDeliveries))
 			if _, err := s.PruneDeliveries(ctx, before, e.o.KeepRows); err != nil && ctx.Err() == nil {
 				e.log.WarnContext(ctx, "webhook delivery log cannot be pruned", slog.Any("error", err))
+			}
+			before = im.MillisOf(e.o.Now().Add(-e.o.KeepDead))
+			n, err := s.PruneDead(ctx, before, e.o.KeepDeadRows)
+			if err != nil && ctx.Err() == nil {
+				e.log.WarnContext(ctx, "webhook dead letters cannot be pruned", slog.Any("error", err))
+			}
+			if n > 0 {
+				e.log.WarnContext(ctx, "webhook dead letters past their time forgotten", slog.Int64("events", n))
 			}
 		}
 	}

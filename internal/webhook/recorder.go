@@ -44,9 +44,16 @@ func (e *Engine) Enabled(kind im.EventKind) bool {
 	return int(kind) < len(p.wanted) && p.wanted[kind]
 }
 
-// Render implements store.Recorder: it makes the outbox rows of an event.
+// Render implements store.Recorder: it makes the outbox rows of an event, one
+// for each endpoint that wants it.
 func (e *Engine) Render(event im.Event) []store.OutboxEvent {
 	p := e.plan.Load()
+	return p.spread(e.rows(p, event), event)
+}
+
+// rows are those of the callbacks that report an event, before it is known to
+// whom they go.
+func (e *Engine) rows(p *plan, event im.Event) []store.OutboxEvent {
 	switch ev := event.(type) {
 	case im.MessageSent:
 		return e.messageSent(p, ev.Message, ev.OperationID)
@@ -152,11 +159,11 @@ func (e *Engine) messageSent(p *plan, m *im.Message, operationID string) []store
 		sent = p.on[registry.AfterSendGroupMsg]
 	default: // notices of accounts are only reported as saved
 	}
-	if sent != nil && !sent.filter.admits(m) {
+	if sent != nil && !sent.admits(m) {
 		sent = nil
 	}
 	saved := p.on[registry.AfterMsgSaveDB]
-	if saved != nil && (m.Seq == 0 || !saved.filter.admits(m)) {
+	if saved != nil && (m.Seq == 0 || !saved.admits(m)) {
 		saved = nil
 	}
 	if sent == nil && saved == nil {
@@ -240,11 +247,38 @@ func (e *Engine) sessionEnded(cb *callback, s im.Session, at im.Millis, operatio
 	return []store.OutboxEvent{e.event(cb, s.UserID, operationID, body)}
 }
 
-// event is an outbox row. Its lane keeps the order of one subject at one
-// endpoint, whatever callbacks the subject's events belong to.
+// spread makes of each row one for every endpoint that wants it: the same id
+// and body, in a lane of its own.
+func (p *plan) spread(rows []store.OutboxEvent, event im.Event) []store.OutboxEvent {
+	var m *im.Message
+	switch ev := event.(type) {
+	case im.MessageSent:
+		m = ev.Message
+	case *im.MessageSent:
+		m = ev.Message
+	}
+	out := rows[:0]
+	if len(p.endpoints) > 1 {
+		out = make([]store.OutboxEvent, 0, len(rows)+1)
+	}
+	for _, row := range rows {
+		cb := p.byKey[row.Callback]
+		for i := range cb.routes {
+			r := &cb.routes[i]
+			if m != nil && !r.filter.admits(m) {
+				continue
+			}
+			row.Lane = subjectLane(r.endpoint.name, row.Subject)
+			out = append(out, row)
+		}
+	}
+	return out
+}
+
+// event is an outbox row but for its lane, which keeps the order of one subject
+// at one endpoint, whatever callbacks the subject's events belong to.
 func (e *Engine) event(cb *callback, subject, operationID string, body []byte) store.OutboxEvent {
 	return store.OutboxEvent{
-		Lane:        cb.endpoint + "/" + subject,
 		EventID:     uuid.Must(uuid.NewV7()).String(),
 		Callback:    cb.Key,
 		Command:     cb.Command,

@@ -27,6 +27,9 @@ type decision struct {
 	reason  string    // for the log, when something was not as it should be
 }
 
+// usable reports whether the handler gave an answer that counts.
+func (d decision) usable() bool { return d.outcome == outcomeApprove || d.outcome == outcomeReject }
+
 // decide applies the rule of the before-calls: nextCode 1 refuses whatever else
 // the answer says; a usable answer counts; and failedContinue decides about
 // the rest.
