@@ -28,6 +28,8 @@ const (
 type device struct {
 	*jsonClient
 	inbox []*sdkws.MsgData
+	// notices is how many messages of notification logs were pushed.
+	notices int
 }
 
 func (n *node) device(t *testing.T, userID string, platformID int) *device {
@@ -57,6 +59,9 @@ func (d *device) keep(resp jsonResponse) {
 	}
 	for _, list := range push.Msgs {
 		d.inbox = append(d.inbox, list.Msgs...)
+	}
+	for _, list := range push.NotificationMsgs {
+		d.notices += len(list.Msgs)
 	}
 }
 

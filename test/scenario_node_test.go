@@ -305,8 +305,9 @@ func (n *node) rest(ctx context.Context, operationID, path string, body, data an
 	return envelope.refusal, nil
 }
 
-// goroutines is how many run in the server.
-func (n *node) goroutines(t *testing.T) int {
+// control asks the server through its local socket. It may be called at the end
+// of a test, when t.Context has ended.
+func (n *node) control(t *testing.T, path string, read func(io.Reader) error) {
 	t.Helper()
 	control := http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -314,8 +315,7 @@ func (n *node) goroutines(t *testing.T) int {
 		},
 		DisableKeepAlives: true,
 	}}
-	// Not t.Context, which has ended when this is called at the end of a test.
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://control/debug/pprof/goroutine?debug=1", nil)
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://control"+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,11 +324,29 @@ func (n *node) goroutines(t *testing.T) int {
 		t.Fatal(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	var count int
-	if _, err := fmt.Fscanf(resp.Body, "goroutine profile: total %d", &count); err != nil {
-		t.Fatal(err)
+	if err := read(resp.Body); err != nil {
+		t.Fatalf("%s: %v", path, err)
 	}
+}
+
+// goroutines is how many run in the server.
+func (n *node) goroutines(t *testing.T) (count int) {
+	t.Helper()
+	n.control(t, "/debug/pprof/goroutine?debug=1", func(r io.Reader) error {
+		_, err := fmt.Fscanf(r, "goroutine profile: total %d", &count)
+		return err
+	})
 	return count
+}
+
+// awaitEmptyOutbox waits until the business server knows all.
+func (n *node) awaitEmptyOutbox(t *testing.T) {
+	t.Helper()
+	poll(t, "an empty outbox", func() bool {
+		var stats struct{ Events int }
+		n.control(t, "/webhook/stats", func(r io.Reader) error { return json.NewDecoder(r).Decode(&stats) })
+		return stats.Events == 0
+	})
 }
 
 // poll waits for a condition that nobody announces.

@@ -220,9 +220,9 @@ afterMsgSaveDB: {enable: true}
 `, url, options)}
 }
 
-// TestS16Matrix: every kind of answer, with failedContinue and without, for every
-// question, by REST and over the socket.
-func TestS16Matrix(t *testing.T) {
+// TestS16Messages: every kind of answer about messages, with everybody watching
+// who could notice one.
+func TestS16Messages(t *testing.T) {
 	t.Parallel()
 	callbacks := []struct {
 		key, command string
