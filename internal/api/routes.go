@@ -15,7 +15,10 @@ import (
 // routes lists every path with who may call it and what answers.
 func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
-	post := func(path string, h http.Handler) { mux.Handle("POST "+path, h) }
+	post := func(path string, h http.Handler) {
+		mux.Handle("POST "+path, h)
+		s.paths = append(s.paths, path)
+	}
 
 	post("/auth/get_admin_token", call(s, anyone, s.adminToken))
 	post("/auth/get_user_token", call(s, admin, s.userToken))

@@ -69,6 +69,7 @@ type Options struct {
 type server struct {
 	Options
 	answers *answerWriter
+	paths   []string // of all routes
 }
 
 // New returns the handler of the API.
@@ -94,4 +95,12 @@ func New(o Options) http.Handler {
 		h = wrap(h)
 	}
 	return h
+}
+
+// Paths lists the paths of all calls, so that nothing is said of them without
+// saying it of each.
+func Paths() []string {
+	var s server
+	s.routes()
+	return s.paths
 }
