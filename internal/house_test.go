@@ -47,13 +47,14 @@ var arrows = map[string][]string{
 	"internal/cron":     {},
 	"internal/presence": {"internal/im", "internal/store", "internal/bus"},
 	"internal/delivery": {"internal/im", "internal/store", "internal/bus", "internal/presence"},
-	"internal/message":  {"internal/im", "internal/store"},
+	"internal/spread":   {"internal/im", "internal/store"},
+	"internal/message":  {"internal/im", "internal/store", "internal/spread"},
 
 	// Nouns. They reach the log through message and nobody beside them.
 	"internal/auth":         {"internal/im", "internal/store", "internal/message"},
-	"internal/user":         {"internal/im", "internal/store", "internal/message"},
+	"internal/user":         {"internal/im", "internal/store", "internal/message", "internal/spread"},
 	"internal/relation":     {"internal/im", "internal/store", "internal/message"},
-	"internal/group":        {"internal/im", "internal/store", "internal/message"},
+	"internal/group":        {"internal/im", "internal/store", "internal/message", "internal/spread"},
 	"internal/conversation": {"internal/im", "internal/store", "internal/message"},
 	"internal/object":       {"internal/im", "internal/store"},
 	"internal/device":       {"internal/im", "internal/store"},

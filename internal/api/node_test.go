@@ -78,10 +78,10 @@ type delivery struct {
 }
 
 // Deliver implements message.Deliverer.
-func (r *recorder) Deliver(m *im.Message, recipients []string, _ string) {
+func (r *recorder) Deliver(m *im.Message, recipients im.Audience, _ string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.sent = append(r.sent, delivery{m.ContentType, m.SendID, slices.Sorted(slices.Values(recipients)), m})
+	r.sent = append(r.sent, delivery{m.ContentType, m.SendID, recipients.IDs(), m})
 }
 
 // take returns what was delivered since the last call.

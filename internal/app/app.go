@@ -33,6 +33,7 @@ import (
 	"github.com/parley-im/parley/internal/outbox"
 	"github.com/parley-im/parley/internal/presence"
 	"github.com/parley-im/parley/internal/reload"
+	"github.com/parley-im/parley/internal/spread"
 	"github.com/parley-im/parley/internal/store"
 	"github.com/parley-im/parley/internal/webhook"
 	"github.com/parley-im/parley/internal/wire"
@@ -71,6 +72,7 @@ type server struct {
 	hooks     *webhook.Engine
 	outbox    *outbox.Outbox
 	jobs      *jobs.Runner
+	spreads   *spread.Spreader
 	presence  *presence.Tracker
 	gateway   *gateway.Server
 	auth      *auth.Service
@@ -134,6 +136,7 @@ func build(ctx context.Context, o Options) (*server, error) {
 		FriendVerify: c.Message.FriendVerify, IsAdmin: isAdmin, Style: s.noticeStyle, Logger: o.Logger,
 		SendLimit: message.SendLimit{PerSecond: c.Limits.SendsPerSecond, Burst: c.Limits.SendBurst},
 	})
+	s.spreads = messages.Spreads()
 	s.gateway = gateway.New(gateway.Options{
 		MaxConns: c.Gateway.MaxConns, MaxFrameBytes: c.Gateway.MaxFrameBytes, HandshakeTimeout: c.Gateway.HandshakeTimeout,
 		Auth: s.auth, Messages: messages, Presence: s.presence, Hub: hub, Logger: o.Logger,
@@ -188,6 +191,7 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 	start(s.outbox.Run)
 	start(s.runConfig)
 	start(s.jobs.Run)
+	start(s.spreads.Run)
 	start(func(ctx context.Context) error { return s.hooks.Run(ctx, s.store) })
 
 	quiet := slog.NewLogLogger(s.log.Handler(), slog.LevelDebug) // net/http reports clients' faults here

@@ -30,14 +30,8 @@ func services(ctx context.Context, s *server, messages *message.Service, o onlin
 	if err := users.EnsureAdmins(ctx, adminUsers(c)); err != nil {
 		return api.Options{}, err
 	}
-	if err := users.FinishSpreads(ctx); err != nil {
-		return api.Options{}, err
-	}
 	s.watchConfig(users)
 	groups := group.New(s.store, messages, group.Options{HideHistory: !c.Group.EnableHistoryForNewMembers, Hooks: s.hooks, Logger: s.log})
-	if err := groups.FinishDismissals(ctx); err != nil {
-		return api.Options{}, err
-	}
 	objects, err := s.openObjects(ctx)
 	if err != nil {
 		return api.Options{}, err

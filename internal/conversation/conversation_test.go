@@ -26,11 +26,11 @@ type told struct {
 }
 
 // Deliver implements message.Deliverer.
-func (d *told) Deliver(m *im.Message, recipients []string, _ string) {
+func (d *told) Deliver(m *im.Message, recipients im.Audience, _ string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.sent = append(d.sent, m)
-	for _, id := range recipients {
+	for id := range recipients.All() {
 		d.to[id]++
 	}
 }

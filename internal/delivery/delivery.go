@@ -11,7 +11,7 @@ import "github.com/parley-im/parley/internal/im"
 // Conns are the connections of this node; gateway implements it. Push must not
 // block.
 type Conns interface {
-	Push(userIDs []string, m *im.Message, operationID string)
+	Push(users im.Audience, m *im.Message, operationID string)
 }
 
 // Service hands messages to this node's connections.
@@ -21,6 +21,6 @@ type Service struct{ conns Conns }
 func New(conns Conns) *Service { return &Service{conns: conns} }
 
 // Deliver queues m on every connection of its recipients.
-func (s *Service) Deliver(m *im.Message, recipients []string, operationID string) {
+func (s *Service) Deliver(m *im.Message, recipients im.Audience, operationID string) {
 	s.conns.Push(recipients, m, operationID)
 }

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/parley-im/parley/internal/im"
 )
@@ -14,6 +15,7 @@ import (
 type Hub struct {
 	seed   maphash.Seed
 	shards [64]hubShard
+	online atomic.Int64 // users with connections
 
 	watchMu  sync.RWMutex
 	watchers map[string]map[*conn]struct{} // user → connections that watch him
@@ -42,6 +44,9 @@ func (h *Hub) add(c *conn) {
 	s.Lock()
 	defer s.Unlock()
 	old := s.users[c.session.UserID]
+	if len(old) == 0 {
+		h.online.Add(1)
+	}
 	s.users[c.session.UserID] = append(slices.Clip(slices.Clone(old)), c)
 }
 
@@ -50,6 +55,9 @@ func (h *Hub) remove(c *conn) {
 	s.Lock()
 	left := slices.DeleteFunc(slices.Clone(s.users[c.session.UserID]), func(o *conn) bool { return o == c })
 	if len(left) == 0 {
+		if len(s.users[c.session.UserID]) > 0 {
+			h.online.Add(-1)
+		}
 		delete(s.users, c.session.UserID)
 	} else {
 		s.users[c.session.UserID] = left
@@ -81,10 +89,13 @@ func (h *Hub) all() []*conn {
 
 // Push queues a message on every connection of the users. The message is
 // encoded once per wire form, by the first writer that needs it.
-func (h *Hub) Push(userIDs []string, m *im.Message, operationID string) {
+//
+// Of a large group few may be connected here: then it goes through those who are
+// instead of the members.
+func (h *Hub) Push(users im.Audience, m *im.Message, operationID string) {
 	var p *push
-	for _, id := range userIDs {
-		for _, c := range h.of(id) {
+	queue := func(conns []*conn) {
+		for _, c := range conns {
 			if p == nil {
 				p = newPush(m, operationID)
 			}
@@ -93,7 +104,29 @@ func (h *Hub) Push(userIDs []string, m *im.Message, operationID string) {
 			}
 		}
 	}
+	if users.Len() <= manyUsers || int64(users.Len()) <= h.online.Load() {
+		for id := range users.All() {
+			queue(h.of(id))
+		}
+		return
+	}
+	var found []*conn
+	for i := range h.shards {
+		s := &h.shards[i]
+		found = found[:0]
+		s.RLock()
+		for id, conns := range s.users {
+			if users.Has(id) {
+				found = append(found, conns...)
+			}
+		}
+		s.RUnlock()
+		queue(found)
+	}
 }
+
+// manyUsers is from how many on it pays to look who is connected first.
+const manyUsers = 64
 
 // Session is what the API shows of a connection.
 type Session struct {

@@ -126,55 +126,41 @@ func (a *act) done(v im.Version, sort uint64) (im.GroupAct, error) {
 	return im.GroupAct{Group: g, Operator: a.operator, At: a.at, Version: v, Sort: sort}, err
 }
 
-// tell announces to a group in the caller's name.
-func (s *Service) tell(ctx context.Context, groupID string, n message.Notification) error {
+// tell announces to a group in the caller's name. Several notifications are one
+// change.
+func (s *Service) tell(ctx context.Context, groupID string, n message.Notification, more ...message.Notification) error {
 	n.SendID, n.GroupID = im.CallerOf(ctx).UserID, groupID
-	return s.messages.Notify(ctx, n)
+	for i := range more {
+		if more[i].SendID = n.SendID; more[i].RecvID == "" {
+			more[i].GroupID = groupID
+		}
+	}
+	return s.messages.Notify(ctx, n, more...)
 }
 
-// tellUser announces to one user. What he is told is in the store already, so
-// that a failure is only logged.
-func (s *Service) tellUser(ctx context.Context, userID string, n im.Notice) {
-	if err := s.messages.Notify(ctx, message.Notification{SendID: im.CallerOf(ctx).UserID, RecvID: userID, Notice: n}); err != nil {
-		s.log.WarnContext(ctx, "change in a group was not announced", "error", err)
+// tellUsers makes a change and announces it to users in the caller's name.
+func (s *Service) tellUsers(ctx context.Context, notices []message.Notification) error {
+	for i := range notices {
+		notices[i].SendID = im.CallerOf(ctx).UserID
 	}
+	return s.messages.Notify(ctx, notices[0], notices[1:]...)
 }
 
 // tellChats announces to users that their row of the group's chat changed.
 func (s *Service) tellChats(ctx context.Context, groupID string, userIDs []string) {
-	for _, id := range userIDs {
-		n := im.ConversationsChanged{UserID: id, ConversationIDs: []im.ConversationID{im.GroupConversation(groupID)}}
-		if err := s.messages.Notify(ctx, message.Notification{SendID: id, RecvID: id, Notice: n}); err != nil {
-			s.log.WarnContext(ctx, "conversation change was not announced", "error", err)
-		}
-	}
+	s.messages.TellChats(ctx, im.GroupConversation(groupID), userIDs)
 }
 
 // openChats gives new members their row of the group's chat, or lets an earlier
 // one show everything again. before is the last seq they came after. It reports
 // whether there is a new row.
 func (s *Service) openChats(tx *store.Tx, like im.Conversation, userIDs []string, before im.Seq) (opened bool, err error) {
-	for _, userID := range slices.Sorted(slices.Values(userIDs)) {
-		row := like
-		row.OwnerID = userID
-		change := store.ConversationChange{MaxSeq: new(im.Seq)}
-		if s.options.HideHistory {
-			row.MinSeq = before + 1
-			change.MinSeq = &row.MinSeq
-		}
-		made, err := tx.InsertConversation(row)
-		if err != nil {
-			return opened, err
-		}
-		if made {
-			opened = true
-			continue
-		}
-		if _, err := tx.UpdateConversation(userID, row.ConversationID, change); err != nil {
-			return opened, err
-		}
+	var from *im.Seq
+	if s.options.HideHistory {
+		like.MinSeq = before + 1
+		from = &like.MinSeq
 	}
-	return opened, nil
+	return tx.SetChats(like, userIDs, from, new(im.Seq))
 }
 
 // recordOpened reports new rows of a group's chat, once for all of them.
@@ -188,26 +174,14 @@ func recordOpened(tx *store.Tx, opened bool, row im.Conversation, operationID st
 // closeChats lets users who left see the group's chat up to a seq.
 func closeChats(tx *store.Tx, groupID string, userIDs []string, last im.Seq) error {
 	row := im.Conversation{ConversationID: im.GroupConversation(groupID), Type: im.GroupChat, GroupID: groupID, MaxSeq: last}
-	change := store.ConversationChange{MaxSeq: &row.MaxSeq}
+	var from *im.Seq
 	if last == 0 {
 		// 0 is no bound. Nothing was written yet: nothing is what they see.
 		row.MinSeq, row.MaxSeq = 2, 1
-		change.MinSeq = &row.MinSeq
+		from = &row.MinSeq
 	}
-	for _, userID := range slices.Sorted(slices.Values(userIDs)) {
-		row.OwnerID = userID // who deleted his row gets one with the bound
-		made, err := tx.InsertConversation(row)
-		if err != nil {
-			return err
-		}
-		if made {
-			continue
-		}
-		if _, err := tx.UpdateConversation(userID, row.ConversationID, change); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := tx.SetChats(row, userIDs, from, &row.MaxSeq) // who deleted his row gets one with the bound
+	return err
 }
 
 func idsOf(members []im.Member) []string {

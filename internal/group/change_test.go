@@ -428,57 +428,6 @@ func TestRequests(t *testing.T) {
 	})
 }
 
-// A large group is ended some hundred members at a time; nobody is left in it
-// or has it in his list, and a dismissal that was cut short is finished.
-func TestDismissLarge(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, open storetest.Open) {
-		userIDs := make([]string, 1001)
-		for i := range userIDs {
-			userIDs[i] = fmt.Sprintf("u%04d", i)
-		}
-		s := withUsers(t, open, append(userIDs, "root")...)
-		groups, heard := service(s)
-		for _, id := range []string{"g", "cut"} {
-			f := founding(userIDs[0], userIDs[1:]...)
-			f.Group.GroupID = id
-			if _, err := groups.Create(as(userIDs[0]), f); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if n := heard.take()[0].notice.(im.GroupCreated); len(n.Members) != 500 || n.Group.MemberCount != 1001 {
-			t.Errorf("created with %d of %d", len(n.Members), n.Group.MemberCount)
-		}
-		if err := groups.Dismiss(as(userIDs[0]), "g", nil); err != nil {
-			t.Fatal(err)
-		}
-		told := heard.take()
-		if len(told) != 1 || len(told[0].to) != 1001 {
-			t.Errorf("the end was told to %d", len(told[0].to))
-		}
-		if err := s.Write(t.Context(), func(tx *store.Tx) error {
-			_, err := tx.UpdateGroup("cut", store.GroupChange{Status: new(im.GroupDismissed)})
-			return err
-		}); err != nil {
-			t.Fatal(err)
-		}
-		if err := groups.FinishDismissals(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		list, err := groups.Groups(t.Context(), []string{"g", "cut"})
-		if err != nil || list[0].MemberCount != 0 || list[1].MemberCount != 0 {
-			t.Errorf("left: %+v, %v", list, err)
-		}
-		for _, id := range []string{userIDs[0], userIDs[700]} {
-			if _, ids, err := groups.JoinedIDs(t.Context(), id); err != nil || len(ids) != 0 {
-				t.Errorf("%s has %v, %v", id, ids, err)
-			}
-		}
-		if err := groups.Dismiss(as(userIDs[0]), "g", nil); !errors.Is(err, im.ErrGroupDismissed) {
-			t.Errorf("ended twice: %v", err)
-		}
-	})
-}
-
 // Users come and go at once. Versions have no gap and no double; who replays
 // the notices in their order ends with the members there are, and every list
 // agrees.

@@ -58,7 +58,10 @@ func New(s *store.Store, m *message.Service, o Options) *Service {
 	if o.Hooks == nil {
 		o.Hooks = im.NoHooks{}
 	}
-	return &Service{store: s, messages: m, hooks: o.Hooks, options: o, log: o.Logger, queue: queue{seed: maphash.MakeSeed()}}
+	out := &Service{store: s, messages: m, hooks: o.Hooks, options: o, log: o.Logger, queue: queue{seed: maphash.MakeSeed()}}
+	m.Spreads().Handle(store.SpreadFounding, out.foundMore)
+	m.Spreads().Handle(store.SpreadDismissal, out.dismissMore)
+	return out
 }
 
 // Founding is a group to be made.
@@ -149,7 +152,7 @@ func (s *Service) checkFounding(ctx context.Context, f Founding) error {
 
 // maxNamed is how many members the notice of a new group lists. Clients fetch
 // the others.
-const maxNamed = 500
+const maxNamed = membersAtOnce
 
 func (f *Founding) everyone() []string {
 	return slices.Concat([]string{f.Group.OwnerID}, f.AdminIDs, f.MemberIDs)
@@ -178,13 +181,16 @@ func (f *Founding) members(inviterID string) []im.Member {
 // row.
 func (s *Service) found(ctx context.Context, g im.Group, members []im.Member, row im.Conversation, chat *bool) error {
 	defer s.queue.enter(g.GroupID)()
-	everyone, operationID := idsOf(members), im.OperationOf(ctx)
+	operationID := im.OperationOf(ctx)
 	for i := range members {
 		members[i].GroupID, members[i].JoinedAt = g.GroupID, g.CreatedAt
 	}
+	first := members[:min(len(members), membersAtOnce)]
+	later := members[len(first):]
+	ids := idsOf(first)
 	var created im.GroupCreated
-	err := s.tell(ctx, g.GroupID, message.Notification{
-		Also: everyone, Chat: chat,
+	founding := message.Notification{
+		Also: ids, Chat: chat,
 		Change: func(tx *store.Tx) (im.Notice, error) {
 			_, taken, err := tx.Group(g.GroupID)
 			if err != nil {
@@ -193,37 +199,46 @@ func (s *Service) found(ctx context.Context, g im.Group, members []im.Member, ro
 			if taken {
 				return nil, im.ErrGroupExists.With("group id existed %s", g.GroupID)
 			}
-			if created, err = insert(ctx, tx, g, members); err != nil || !tx.Wanted(im.EventGroupFounded) {
-				return created, err
+			if created, err = insert(ctx, tx, g, first); err != nil {
+				return nil, err
 			}
-			return created, tx.Record(im.GroupFounded{Group: g, Members: members, OperationID: operationID})
+			if tx.Wanted(im.EventGroupFounded) {
+				if err := tx.Record(im.GroupFounded{Group: g, Members: members, OperationID: operationID}); err != nil {
+					return nil, err
+				}
+			}
+			return created, beginFounding(tx, founders{im.CallerOf(ctx), row, later})
 		},
 		Placed: func(tx *store.Tx, _, _ im.Seq) error {
-			opened := false
-			for _, userID := range slices.Sorted(slices.Values(everyone)) { // rows are locked in user order
-				own := row
-				own.OwnerID = userID
-				made, err := tx.InsertConversation(own)
-				if err != nil {
-					return err
-				}
-				opened = opened || made
+			opened, err := tx.SetChats(row, ids, nil, nil)
+			if err != nil {
+				return err
 			}
 			return recordOpened(tx, opened, row, operationID)
 		},
-	})
-	if err != nil || g.Notification == "" {
+	}
+	var more []message.Notification
+	if g.Notification != "" {
+		shown := true
+		announcing := message.Notification{Also: ids, Chat: &shown, Change: func(*store.Tx) (im.Notice, error) {
+			return im.GroupChanged{GroupAct: created.GroupAct, Facet: im.GroupAnnouncement}, nil
+		}}
+		if err := s.sign(ctx, &announcing); err != nil {
+			return err
+		}
+		more = append(more, announcing)
+	}
+	if err := s.tell(ctx, g.GroupID, founding, more...); err != nil || len(later) == 0 {
 		return err
 	}
-	shown := true
-	n := message.Notification{Chat: &shown, Notice: im.GroupChanged{GroupAct: created.GroupAct, Facet: im.GroupAnnouncement}}
-	if err := s.sign(ctx, &n); err != nil {
-		return err
+	if err := s.messages.Spreads().Finish(ctx, store.SpreadFounding, g.GroupID); err != nil {
+		s.log.ErrorContext(ctx, "not all members are in the new group yet", "group", g.GroupID, "error", err)
 	}
-	return s.tell(ctx, g.GroupID, n)
+	return nil
 }
 
 func insert(ctx context.Context, tx *store.Tx, g im.Group, members []im.Member) (n im.GroupCreated, err error) {
+	g.MemberCount = uint32(len(members))
 	if err := tx.InsertGroup(g); err != nil {
 		return n, err
 	}

@@ -37,8 +37,9 @@ func withUsers(t *testing.T, open storetest.Open, userIDs ...string) *store.Stor
 
 // listener takes the place of connections and of the wire.
 type listener struct {
-	mu   sync.Mutex
-	told []told
+	messages *message.Service
+	mu       sync.Mutex
+	told     []told
 }
 
 // told is a notice as it was brought to somebody.
@@ -59,7 +60,10 @@ func (l *listener) RenderNotice(n im.Notice) (im.ContentType, []byte) {
 }
 
 // Deliver implements message.Deliverer.
-func (l *listener) Deliver(m *im.Message, recipients []string, _ string) {
+func (l *listener) Deliver(m *im.Message, recipients im.Audience, _ string) {
+	if m.MsgFrom != im.FromSystem {
+		return
+	}
 	var content struct {
 		Detail int `json:"detail,string"`
 	}
@@ -69,7 +73,7 @@ func (l *listener) Deliver(m *im.Message, recipients []string, _ string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := &l.told[content.Detail]
-	t.to = slices.Sorted(slices.Values(recipients))
+	t.to = slices.Compact(slices.Sorted(slices.Values(append(t.to, recipients.IDs()...)))) // the chat, then the notification
 	if m.Seq > 0 {
 		t.chat, t.seq = true, m.Seq
 	}
@@ -114,6 +118,7 @@ func serviceWith(s *store.Store, o group.Options) (*group.Service, *listener) {
 		IsAdmin: func(userID string) bool { return userID == "root" },
 		Style:   func(im.ContentType) message.NoticeStyle { return message.NoticeStyle{Chat: true} },
 	})
+	l.messages = messages
 	return group.New(s, messages, o), l
 }
 

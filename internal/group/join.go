@@ -87,11 +87,12 @@ type joining struct {
 	message string          // what he wrote who asked to join
 	chat    *bool           // overrides whether the chat shows it
 	first   func(*act) error
+	more    []message.Notification
 }
 
 // admit brings users into a group and tells everybody: a user who has himself
 // for an inviter, or none, entered; others were invited. first runs before, in
-// the same transaction.
+// the same transaction; more is told in it, too.
 func (s *Service) admit(ctx context.Context, in joining) error {
 	groupID, ids, operationID := in.group.GroupID, idsOf(in.fresh), im.OperationOf(ctx)
 	err := s.tell(ctx, groupID, message.Notification{
@@ -123,7 +124,7 @@ func (s *Service) admit(ctx context.Context, in joining) error {
 			}
 			return recordOpened(tx, opened, in.row, operationID)
 		},
-	})
+	}, in.more...)
 	if err != nil {
 		return err
 	}
@@ -285,59 +286,79 @@ func mayInvite(ctx context.Context, tx *store.Tx, groupID string, userIDs []stri
 	return g, asksInviter(g, me), absent(tx, groupID, userIDs)
 }
 
+// noticesAtOnce bounds what one transaction tells of requests to join.
+const noticesAtOnce = 200
+
 // request stores the caller's requests to join one group, each in place of an
 // earlier one, and tells who may answer them, and who asks.
 func (s *Service) request(ctx context.Context, requests ...im.GroupRequest) error {
 	groupID, callerID := requests[0].GroupID, im.CallerOf(ctx).UserID
-	var g im.Group
-	var told []string
-	users := make(map[string]im.User)
-	for some := range slices.Chunk(requests, membersAtOnce) {
-		err := s.store.Write(ctx, func(tx *store.Tx) error {
-			a, err := s.beginOpen(ctx, tx, groupID)
-			if err != nil {
-				return err
-			}
-			g = a.group
-			asked := []string{callerID}
-			for i := range some {
-				some[i].RequestedAt = a.at
-				asked = append(asked, some[i].UserID)
-				if err := tx.PutGroupRequest(some[i]); err != nil {
-					return err
-				}
-			}
-			if told, err = managers(tx, groupID); err != nil {
-				return err
-			}
-			known, err := tx.Users(asked)
-			for _, u := range known {
-				users[u.UserID] = u
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
+	told, err := s.managers(ctx, groupID)
+	if err != nil {
+		return err
 	}
-	for _, r := range requests {
-		applicant := callerID
-		receivers := append(slices.Clone(told), callerID)
-		if r.InviterID == "" {
-			applicant = r.UserID
-			receivers = append(receivers, r.UserID)
-		}
-		n := im.GroupApplied{Group: g, Applicant: users[applicant], Request: r, User: users[r.UserID], ID: uuid.NewString()}
-		for _, id := range distinct(receivers) {
-			s.tellUser(ctx, id, n)
+	atOnce := max(1, min(membersAtOnce, noticesAtOnce/(len(told)+2)))
+	for some := range slices.Chunk(requests, atOnce) {
+		if err := s.requestSome(ctx, groupID, callerID, told, some); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func managers(tx *store.Tx, groupID string) ([]string, error) {
-	list, err := tx.Managers(groupID)
-	return idsOf(list), err
+func (s *Service) requestSome(ctx context.Context, groupID, callerID string, told []string, requests []im.GroupRequest) error {
+	var g im.Group
+	users := make(map[string]im.User)
+	put := func(tx *store.Tx) error {
+		a, err := s.beginOpen(ctx, tx, groupID)
+		if err != nil {
+			return err
+		}
+		g = a.group
+		asked := []string{callerID}
+		for i := range requests {
+			requests[i].RequestedAt = a.at
+			asked = append(asked, requests[i].UserID)
+			if err := tx.PutGroupRequest(requests[i]); err != nil {
+				return err
+			}
+		}
+		known, err := tx.Users(asked)
+		for _, u := range known {
+			users[u.UserID] = u
+		}
+		return err
+	}
+	var notices []message.Notification
+	for i, r := range requests {
+		applicant, receivers := callerID, append(slices.Clone(told), callerID)
+		if r.InviterID == "" {
+			applicant, receivers = r.UserID, append(receivers, r.UserID)
+		}
+		id := uuid.NewString()
+		for _, receiver := range distinct(receivers) {
+			first := len(notices) == 0
+			notices = append(notices, message.Notification{RecvID: receiver, Change: func(tx *store.Tx) (im.Notice, error) {
+				if first {
+					if err := put(tx); err != nil {
+						return nil, err
+					}
+				}
+				return im.GroupApplied{Group: g, Applicant: users[applicant], Request: requests[i], User: users[r.UserID], ID: id}, nil
+			}})
+		}
+	}
+	return s.tellUsers(ctx, notices)
+}
+
+// managers are the owner and administrators of a group, who hear of requests.
+func (s *Service) managers(ctx context.Context, groupID string) (ids []string, err error) {
+	err = s.store.Read(ctx, func(tx *store.Tx) error {
+		list, err := tx.Managers(groupID)
+		ids = idsOf(list)
+		return err
+	})
+	return ids, err
 }
 
 // Answer is a manager's to a request to join.
@@ -355,7 +376,7 @@ func (s *Service) Answer(ctx context.Context, answer Answer) error {
 	if err := tooLong(answer.Message); err != nil {
 		return err
 	}
-	h := handling{answer: answer}
+	h := handling{answer: answer, id: uuid.NewString()}
 	in, joins, err := s.askAnswer(ctx, answer)
 	if err != nil {
 		return err
@@ -372,28 +393,31 @@ func (s *Service) Answer(ctx context.Context, answer Answer) error {
 			return err
 		}
 	}
-	if joins {
-		in.first = h.settle
-		err = s.admit(ctx, in)
-		h.notice.Group.MemberCount++ // read before he came
-	} else {
-		err = s.store.Write(ctx, func(tx *store.Tx) error {
-			a, err := s.beginOpen(ctx, tx, answer.GroupID)
-			if err != nil {
-				return err
-			}
-			return h.settle(a)
-		})
-	}
+	h.joins = joins
+	told, err := s.managers(ctx, answer.GroupID)
 	if err != nil {
 		return err
 	}
-	h.notice.ID = uuid.NewString()
-	for _, id := range distinct(append(h.told, answer.UserID)) {
-		h.notice.ToManager = id != answer.UserID
-		s.tellUser(ctx, id, h.notice)
+	var notices []message.Notification
+	for _, id := range distinct(append(told, answer.UserID)) {
+		notices = append(notices, message.Notification{RecvID: id, Change: h.noticeTo(id)})
 	}
-	return nil
+	if joins {
+		in.first, in.more = h.settle, notices
+		return s.admit(ctx, in)
+	}
+	tell := notices[0].Change
+	notices[0].Change = func(tx *store.Tx) (im.Notice, error) {
+		a, err := s.beginOpen(ctx, tx, answer.GroupID)
+		if err != nil {
+			return nil, err
+		}
+		if err := h.settle(a); err != nil {
+			return nil, err
+		}
+		return tell(tx)
+	}
+	return s.tellUsers(ctx, notices)
 }
 
 // askAnswer reads whether an answer makes somebody a member, and asks about him
@@ -441,8 +465,18 @@ func pending(tx *store.Tx, answer Answer) (im.GroupRequest, error) {
 // handling is an answer on its way.
 type handling struct {
 	answer Answer
+	joins  bool
+	id     string // of the notices
 	notice im.GroupApplicationHandled
-	told   []string // who manages the group
+}
+
+// noticeTo is the change of a notification that settle has made already.
+func (h *handling) noticeTo(userID string) func(*store.Tx) (im.Notice, error) {
+	return func(*store.Tx) (im.Notice, error) {
+		n := h.notice
+		n.ID, n.ToManager = h.id, userID != h.answer.UserID
+		return n, nil
+	}
 }
 
 // settle marks the request as handled, in the transaction that may admit the
@@ -460,8 +494,8 @@ func (h *handling) settle(a *act) error {
 	if h.notice.User, _, err = a.tx.User(r.UserID); err != nil {
 		return err
 	}
-	if h.told, err = managers(a.tx, h.answer.GroupID); err != nil {
-		return err
+	if h.joins {
+		h.notice.Group.MemberCount++ // read before he came
 	}
 	return a.tx.PutGroupRequest(r)
 }

@@ -2,7 +2,7 @@ package group
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"slices"
 
 	"github.com/parley-im/parley/internal/im"
@@ -147,133 +147,77 @@ func (s *Service) remove(ctx context.Context, groupID string, userIDs []string, 
 // Dismiss ends a group: nobody can write to it or join it any more. Its members
 // keep what was written. chat overrides whether the chat shows it.
 //
-// Members leave some hundred at a time, the last of them together with the
-// notice. A dismissal that is cut short is finished by FinishDismissals.
+// With the group's status everybody's right to change it or look into it has
+// gone. Members of a large group lose their row some hundred at a time, and
+// hear of the end when they do.
 func (s *Service) Dismiss(ctx context.Context, groupID string, chat *bool) error {
 	defer s.queue.enter(groupID)()
-	everybody, err := s.store.GroupMemberIDs(ctx, groupID)
+	operationID := im.OperationOf(ctx)
+	everybody, err := s.store.Roster(ctx, groupID)
 	if err != nil {
 		return err
 	}
-	if len(everybody) > membersAtOnce {
-		if err := s.store.Write(ctx, func(tx *store.Tx) error {
-			a, err := s.mayDismiss(ctx, tx, groupID)
-			if err != nil {
-				return err
-			}
-			return a.close(im.OperationOf(ctx))
-		}); err != nil {
-			return err
-		}
-		if err := s.empty(ctx, groupID, membersAtOnce); err != nil {
-			return err
-		}
+	first := everybody.IDs()
+	some := len(first) > membersAtOnce
+	n := message.Notification{Chat: chat, Also: first}
+	if some {
+		first = first[:membersAtOnce]
+		n.Also, n.NoteTo = nil, im.AudienceOf(first...)
 	}
-	return s.tell(ctx, groupID, message.Notification{
-		Also: everybody, Chat: chat,
-		Change: func(tx *store.Tx) (im.Notice, error) {
-			a, err := s.mayDismiss(ctx, tx, groupID)
+	n.Change = func(tx *store.Tx) (im.Notice, error) {
+		a, err := s.mayDismiss(ctx, tx, groupID)
+		if err != nil {
+			return nil, err
+		}
+		told, err := a.done(im.Version{}, 0)
+		if err != nil {
+			return nil, err
+		}
+		told.Group.Status, told.Group.MemberCount = im.GroupDismissed, uint32(everybody.Len())
+		if some {
+			payload, err := json.Marshal(ending{im.CallerOf(ctx), told.Group, told.Operator})
 			if err != nil {
 				return nil, err
 			}
-			told, err := a.done(im.Version{}, 0)
-			if err != nil {
+			if err := tx.BeginSpread(store.Spread{Kind: store.SpreadDismissal, Subject: groupID, Payload: payload}); err != nil {
 				return nil, err
 			}
-			told.Group.Status, told.Group.MemberCount = im.GroupDismissed, uint32(len(everybody))
-			if err := a.close(im.OperationOf(ctx)); err != nil {
-				return nil, err
-			}
-			return im.GroupEnded{GroupAct: told}, a.clear()
-		},
-	})
+		}
+		return im.GroupEnded{GroupAct: told}, a.end(first, everybody, operationID)
+	}
+	if err := s.tell(ctx, groupID, n); err != nil {
+		return err
+	}
+	if some {
+		s.messages.Spreads().Begin(ctx, store.SpreadDismissal, groupID)
+	}
+	return nil
 }
 
 func (s *Service) mayDismiss(ctx context.Context, tx *store.Tx, groupID string) (*act, error) {
-	a, err := s.begin(ctx, tx, groupID)
-	switch {
-	case err != nil:
-		return nil, err
-	case a.group.Status == im.GroupDismissed && a.group.MemberCount == 0:
-		return nil, im.ErrGroupDismissed.With("group %s", groupID)
-	case !a.admin && a.operator.Role != im.RoleOwner:
-		return nil, im.ErrNoPermission.With("not group owner")
+	a, err := s.beginOpen(ctx, tx, groupID)
+	if err == nil && !a.admin && a.operator.Role != im.RoleOwner {
+		err = im.ErrNoPermission.With("not group owner")
 	}
-	return a, nil
+	return a, err
 }
 
-// close marks a group as dismissed and reports that with the members it has. Of
-// a dismissal that was cut short it was reported before.
-func (a *act) close(operationID string) error {
-	if a.group.Status != im.GroupDismissed && a.tx.Wanted(im.EventGroupDismissed) {
-		ids, err := a.tx.GroupMemberIDs(a.group.GroupID)
-		if err != nil {
-			return err
-		}
+// end marks a group as dismissed, reports that with all its members, and takes
+// out the first of them.
+func (a *act) end(first []string, everybody im.Audience, operationID string) error {
+	if a.tx.Wanted(im.EventGroupDismissed) {
 		if err := a.tx.Record(im.DismissReported{
-			GroupID: a.group.GroupID, OwnerID: a.group.OwnerID, Type: a.group.Type, MemberIDs: ids, OperationID: operationID,
+			GroupID: a.group.GroupID, OwnerID: a.group.OwnerID, Type: a.group.Type, MemberIDs: everybody.IDs(), OperationID: operationID,
 		}); err != nil {
 			return err
 		}
 	}
-	status := im.GroupDismissed
-	_, err := a.tx.UpdateGroup(a.group.GroupID, store.GroupChange{Status: &status})
+	if len(first) > 0 {
+		if _, err := a.tx.RemoveMembers(a.group.GroupID, first); err != nil {
+			return err
+		}
+	}
+	status, nobody := im.GroupDismissed, ""
+	_, err := a.tx.UpdateGroup(a.group.GroupID, store.GroupChange{Status: &status, OwnerID: &nobody})
 	return err
-}
-
-// clear takes out the last members of a dismissed group.
-func (a *act) clear() error {
-	ids, err := a.tx.GroupMemberIDs(a.group.GroupID)
-	if err != nil {
-		return err
-	}
-	if len(ids) > membersAtOnce {
-		return errors.New("a group grew while it was dismissed")
-	}
-	if len(ids) > 0 {
-		if _, err := a.tx.RemoveMembers(a.group.GroupID, ids); err != nil {
-			return err
-		}
-	}
-	nobody := ""
-	_, err = a.tx.UpdateGroup(a.group.GroupID, store.GroupChange{OwnerID: &nobody})
-	return err
-}
-
-// empty takes members out of a dismissed group until some are left. The owner,
-// who may dismiss it again, is among these.
-func (s *Service) empty(ctx context.Context, groupID string, left int) error {
-	for {
-		more := false
-		err := s.store.Write(ctx, func(tx *store.Tx) error {
-			page, err := tx.MemberPage(groupID, left, membersAtOnce)
-			if err != nil || len(page) == 0 {
-				return err
-			}
-			more = true
-			_, err = tx.RemoveMembers(groupID, idsOf(page))
-			return err
-		})
-		if err != nil || !more {
-			return err
-		}
-	}
-}
-
-// FinishDismissals takes the members out of groups whose dismissal was cut
-// short by the end of the process.
-func (s *Service) FinishDismissals(ctx context.Context) error {
-	var groupIDs []string
-	if err := s.store.Read(ctx, func(tx *store.Tx) (err error) {
-		groupIDs, err = tx.DismissedWithMembers()
-		return err
-	}); err != nil {
-		return err
-	}
-	for _, id := range groupIDs {
-		if err := s.empty(ctx, id, 0); err != nil {
-			return err
-		}
-	}
-	return nil
 }

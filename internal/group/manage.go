@@ -2,8 +2,6 @@ package group
 
 import (
 	"context"
-	"errors"
-	"slices"
 	"strings"
 
 	"github.com/parley-im/parley/internal/im"
@@ -61,41 +59,44 @@ func (s *Service) SetInfo(ctx context.Context, groupID string, info Info) error 
 	}
 	announced := info.Notification != nil && *info.Notification != ""
 	var done im.GroupAct
-	var marked []string
+	notices := make([]message.Notification, len(facets))
 	for i, facet := range facets {
-		n := message.Notification{Notice: im.GroupChanged{GroupAct: done, Facet: facet}}
-		if i == 0 {
-			n.Change = func(tx *store.Tx) (im.Notice, error) {
-				var err error
-				if done, err = s.setInfo(ctx, tx, groupID, info); err == nil && announced {
-					marked, err = mark(tx, groupID, 0)
-				}
-				return im.GroupChanged{GroupAct: done, Facet: facet}, err
+		n := &notices[i]
+		n.Change = func(tx *store.Tx) (im.Notice, error) {
+			if i > 0 {
+				return im.GroupChanged{GroupAct: done, Facet: facet}, nil
 			}
+			var err error
+			if done, err = s.setInfo(ctx, tx, groupID, info); err != nil {
+				return nil, err
+			}
+			if announced {
+				err = message.BeginMarks(tx, announcementOf(groupID), message.Marks{GroupID: groupID, Everyone: im.AtAnnouncement, At: done.At})
+			}
+			return im.GroupChanged{GroupAct: done, Facet: facet}, err
 		}
 		if facet == im.GroupAnnouncement {
 			n.Chat = &announced
 		}
 		if facet != im.GroupName {
-			if err := s.sign(ctx, &n); err != nil {
+			if err := s.sign(ctx, n); err != nil {
 				return err
 			}
 		}
-		if err := s.tell(ctx, groupID, n); err != nil {
-			return err
-		}
 	}
-	for offset := 0; len(marked) > 0; {
-		s.tellChats(ctx, groupID, marked)
-		offset += len(marked)
-		if err := s.store.Write(ctx, func(tx *store.Tx) (err error) {
-			marked, err = mark(tx, groupID, offset)
-			return err
-		}); err != nil {
-			return err
-		}
+	if err := s.tell(ctx, groupID, notices[0], notices[1:]...); err != nil {
+		return err
+	}
+	if announced {
+		s.messages.SpreadMarks(ctx, announcementOf(groupID))
 	}
 	return nil
+}
+
+// announcementOf names the marks that an announcement leaves. A later one takes
+// the place of an earlier.
+func announcementOf(groupID string) string {
+	return string(im.GroupConversation(groupID)) + " announcement"
 }
 
 func checkInfo(i Info) error {
@@ -129,22 +130,6 @@ func (s *Service) setInfo(ctx context.Context, tx *store.Tx, groupID string, inf
 	return a.done(v, 0)
 }
 
-// mark shows some members, from an offset on, that there is an announcement.
-func mark(tx *store.Tx, groupID string, offset int) ([]string, error) {
-	page, err := tx.MemberPage(groupID, offset, membersAtOnce)
-	if err != nil {
-		return nil, err
-	}
-	ids := slices.Sorted(slices.Values(idsOf(page)))
-	at := im.AtAnnouncement
-	for _, id := range ids {
-		if _, err := tx.UpdateConversation(id, im.GroupConversation(groupID), store.ConversationChange{GroupAtType: &at}); err != nil {
-			return nil, err
-		}
-	}
-	return ids, nil
-}
-
 // sign shows the caller as the sender of a notice.
 func (s *Service) sign(ctx context.Context, n *message.Notification) error {
 	return s.store.Read(ctx, func(tx *store.Tx) error {
@@ -154,15 +139,20 @@ func (s *Service) sign(ctx context.Context, n *message.Notification) error {
 	})
 }
 
-// change tells a group that is not dismissed of a change.
-func (s *Service) change(ctx context.Context, groupID string, f func(*act) (im.Notice, error)) error {
+// change tells a group that is not dismissed of a change. more tells, in the
+// same transaction, what else there is to tell of it.
+func (s *Service) change(ctx context.Context, groupID string, f func(*act) (im.Notice, error), more ...func() im.Notice) error {
+	also := make([]message.Notification, len(more))
+	for i, notice := range more {
+		also[i].Change = func(*store.Tx) (im.Notice, error) { return notice(), nil }
+	}
 	return s.tell(ctx, groupID, message.Notification{Change: func(tx *store.Tx) (im.Notice, error) {
 		a, err := s.beginOpen(ctx, tx, groupID)
 		if err != nil {
 			return nil, err
 		}
 		return f(a)
-	}})
+	}}, also...)
 }
 
 // Mute lets only the owner and administrators of a group write to it, or ends
@@ -237,8 +227,8 @@ func (a *act) setMember(c store.MemberChange) (done im.GroupAct, m im.Member, er
 func (s *Service) Transfer(ctx context.Context, groupID, fromID, toID string) error {
 	defer s.queue.enter(groupID)()
 	operationID := im.OperationOf(ctx)
-	var unmuted *im.MemberMuted
-	err := s.change(ctx, groupID, func(a *act) (im.Notice, error) {
+	var unmuted im.Notice
+	return s.change(ctx, groupID, func(a *act) (im.Notice, error) {
 		unmuted = nil
 		from, to, err := a.mayTransfer(fromID, toID)
 		if err != nil {
@@ -265,14 +255,10 @@ func (s *Service) Transfer(ctx context.Context, groupID, fromID, toID string) er
 			return nil, err
 		}
 		if muted {
-			unmuted = &im.MemberMuted{GroupAct: done, Member: to}
+			unmuted = im.MemberMuted{GroupAct: done, Member: to}
 		}
 		return im.GroupTransferred{GroupAct: done, Old: from, New: to}, nil
-	})
-	if err != nil || unmuted == nil {
-		return err
-	}
-	return s.tell(ctx, groupID, message.Notification{Notice: *unmuted})
+	}, func() im.Notice { return unmuted })
 }
 
 func (a *act) mayTransfer(fromID, toID string) (from, to im.Member, err error) {
@@ -393,15 +379,12 @@ func (a *act) maySetMember(info MemberInfo) (im.Member, error) {
 	return target, nil
 }
 
-// errNothing says that a change would change nothing.
-var errNothing = im.ErrArgs.With("nothing to change")
-
 func (s *Service) setMemberInfo(ctx context.Context, info MemberInfo) error {
 	defer s.queue.enter(info.GroupID)()
 	operationID := im.OperationOf(ctx)
-	var notices []im.Notice
-	nothing := false
-	err := s.change(ctx, info.GroupID, func(a *act) (im.Notice, error) {
+	var second im.Notice
+	return s.change(ctx, info.GroupID, func(a *act) (im.Notice, error) {
+		second = nil
 		before, err := a.maySetMember(info)
 		if err != nil {
 			return nil, err
@@ -410,8 +393,8 @@ func (s *Service) setMemberInfo(ctx context.Context, info MemberInfo) error {
 		if info.Role != nil && *info.Role != before.Role {
 			c.Role = info.Role
 		}
-		if nothing = c == (store.MemberChange{UserID: info.UserID}); nothing {
-			return nil, errNothing
+		if c == (store.MemberChange{UserID: info.UserID}) {
+			return nil, nil // as it is
 		}
 		done, m, err := a.setMember(c)
 		if err != nil {
@@ -422,7 +405,7 @@ func (s *Service) setMemberInfo(ctx context.Context, info MemberInfo) error {
 				return nil, err
 			}
 		}
-		notices = nil
+		var notices []im.Notice
 		if c.Role != nil {
 			facet := im.MemberMadeOrdinary
 			if *c.Role == im.RoleAdmin {
@@ -433,13 +416,9 @@ func (s *Service) setMemberInfo(ctx context.Context, info MemberInfo) error {
 		if c.Nickname != nil || c.FaceURL != nil || c.Ex != nil {
 			notices = append(notices, im.MemberChanged{GroupAct: done, Member: m})
 		}
+		if len(notices) > 1 {
+			second = notices[1]
+		}
 		return notices[0], nil
-	})
-	if nothing && errors.Is(err, errNothing) {
-		return nil
-	}
-	if err != nil || len(notices) < 2 {
-		return err
-	}
-	return s.tell(ctx, info.GroupID, message.Notification{Notice: notices[1]})
+	}, func() im.Notice { return second })
 }

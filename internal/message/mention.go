@@ -2,10 +2,12 @@ package message
 
 import (
 	"context"
-	"maps"
+	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/spread"
 	"github.com/parley-im/parley/internal/store"
 )
 
@@ -17,71 +19,128 @@ const (
 	atAllAndMe int32 = 3
 )
 
-// marksAtOnce bounds how many members one transaction marks: others wait for it.
-const marksAtOnce = 100
-
-// mentions are the members of the group that m mentions, with the mark of each.
-func mentions(m *im.Message, members []string) map[string]int32 {
-	if m.ContentType != im.ContentAtText || m.SessionType != im.GroupChat || len(m.AtUserIDs) == 0 {
-		return nil
-	}
-	named := make(map[string]bool, len(m.AtUserIDs))
-	for _, id := range m.AtUserIDs {
-		named[id] = true
-	}
-	everybody := named[im.AtAll]
-	marks := make(map[string]int32)
-	for _, id := range members {
-		switch {
-		case everybody && id == m.SendID:
-		case everybody && named[id]:
-			marks[id] = atAllAndMe
-		case everybody:
-			marks[id] = atAll
-		case named[id]:
-			marks[id] = atMe
-		}
-	}
-	return marks
+// Marks are what a message or an announcement leaves on the list entries of a
+// group's members. Those who come later get none.
+type Marks struct {
+	GroupID  string
+	Everyone int32    // on every entry, 0 for none
+	Named    int32    // on those of NamedIDs instead
+	NamedIDs []string // sorted
+	Except   string   // who wrote it
+	At       im.Millis
 }
 
-// markMentions marks a committed message's conversation for those it mentions
-// and tells their apps. It is not part of the send: a mark that is lost with the
-// power costs a hint, and a message to everybody is not kept waiting for it.
-func (s *Service) markMentions(ctx context.Context, m *im.Message, members []string) {
-	marks := mentions(m, members)
-	// In the order of the users, in which rows are locked.
-	for owners := range slices.Chunk(slices.Sorted(maps.Keys(marks)), marksAtOnce) {
-		var changed []string
-		err := s.store.Write(ctx, func(tx *store.Tx) error {
-			changed = nil
-			for _, owner := range owners {
-				row, found, err := tx.Conversation(owner, m.ConversationID)
-				if err != nil {
-					return err
-				}
-				mark := marks[owner]
-				if !found || row.GroupAtType == mark {
-					continue
-				}
-				if _, err := tx.UpdateConversation(owner, m.ConversationID, store.ConversationChange{GroupAtType: &mark}); err != nil {
-					return err
-				}
-				changed = append(changed, owner)
-			}
-			return nil
-		})
-		if err != nil {
-			s.options.Logger.WarnContext(ctx, "mentions were not marked", "error", err)
-			return
+// mentions are the marks that a message leaves, if it leaves any.
+func mentions(m *im.Message, now im.Millis) (marks Marks, any bool) {
+	if m.ContentType != im.ContentAtText || m.SessionType != im.GroupChat || m.ConversationID.IsNotification() || len(m.AtUserIDs) == 0 {
+		return marks, false
+	}
+	marks = Marks{GroupID: m.GroupID, Named: atMe, At: now}
+	for _, id := range m.AtUserIDs {
+		if id == im.AtAll {
+			marks.Everyone, marks.Named, marks.Except = atAll, atAllAndMe, m.SendID
+			continue
 		}
-		for _, owner := range changed {
-			if err := s.Notify(ctx, Notification{
-				SendID: owner, RecvID: owner,
-				Notice: im.ConversationsChanged{UserID: owner, ConversationIDs: []im.ConversationID{m.ConversationID}},
-			}); err != nil {
-				s.options.Logger.WarnContext(ctx, "a mention was not announced", "error", err)
-			}
+		marks.NamedIDs = append(marks.NamedIDs, id)
+	}
+	slices.Sort(marks.NamedIDs)
+	marks.NamedIDs = slices.Compact(marks.NamedIDs)
+	return marks, true
+}
+
+// BeginMarks notes marks in the transaction of what leaves them. subject is the
+// name of these; SpreadMarks puts them on the entries after the commit.
+func BeginMarks(tx *store.Tx, subject string, m Marks) error {
+	payload, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return tx.BeginSpread(store.Spread{Kind: store.SpreadMarks, Subject: subject, Payload: payload})
+}
+
+// SpreadMarks puts marks that were noted on the entries and tells the apps.
+func (s *Service) SpreadMarks(ctx context.Context, subject string) {
+	s.spreads.Begin(ctx, store.SpreadMarks, subject)
+}
+
+// marksOf names the marks of a message.
+func marksOf(m *im.Message) string { return fmt.Sprintf("%s %d", m.ConversationID, m.Seq) }
+
+// mark is the step that puts marks on some more entries.
+func (s *Service) mark(tx *store.Tx, sp store.Spread) (spread.Result, error) {
+	var m Marks
+	if err := json.Unmarshal(sp.Payload, &m); err != nil {
+		return spread.Result{}, fmt.Errorf("marks %s: %w", sp.Subject, err)
+	}
+	concerned, named, err := m.next(tx, sp.Cursor)
+	if err != nil || len(concerned) == 0 {
+		return spread.Result{Done: true}, err
+	}
+	c := im.GroupConversation(m.GroupID)
+	everyone := slices.DeleteFunc(slices.Clone(concerned), func(id string) bool { return id == m.Except || slices.Contains(named, id) })
+	named = slices.DeleteFunc(named, func(id string) bool { return id == m.Except })
+	var changed []string
+	for _, some := range []struct {
+		ids  []string
+		mark int32
+	}{{everyone, m.Everyone}, {named, m.Named}} {
+		if len(some.ids) == 0 || some.mark == 0 {
+			continue
+		}
+		ids, err := tx.MarkChats(c, some.ids, some.mark)
+		if err != nil {
+			return spread.Result{}, err
+		}
+		changed = append(changed, ids...)
+	}
+	return spread.Result{
+		Next: concerned[len(concerned)-1], Done: len(concerned) < spread.Chunk,
+		Tell: func(ctx context.Context) { s.TellChats(ctx, c, changed) },
+	}, nil
+}
+
+// next are the members after one whom the marks concern, and which of them by
+// name.
+func (m *Marks) next(tx *store.Tx, after string) (concerned, named []string, err error) {
+	from, found := slices.BinarySearch(m.NamedIDs, after)
+	if found {
+		from++
+	}
+	rest := m.NamedIDs[from:]
+	if m.Everyone == 0 {
+		concerned = rest[:min(len(rest), spread.Chunk)]
+		if len(concerned) == 0 {
+			return nil, nil, nil
+		}
+		members, err := tx.Members(m.GroupID, concerned)
+		for _, member := range members {
+			named = append(named, member.UserID)
+		}
+		slices.Sort(named)
+		return concerned, named, err
+	}
+	concerned, err = tx.MemberIDPage(m.GroupID, after, m.At, spread.Chunk)
+	for _, id := range concerned {
+		if _, byName := slices.BinarySearch(rest, id); byName {
+			named = append(named, id)
+		}
+	}
+	return concerned, named, err
+}
+
+// reopen is the step that gives more members who deleted a group's chat their
+// row of it again, for a message.
+func (s *Service) reopen(tx *store.Tx, sp store.Spread) (spread.Result, error) {
+	some, err := tx.OpenClosedChats(im.GroupConversation(sp.Subject), sp.Subject, spread.Chunk)
+	return spread.Result{Done: len(some) < spread.Chunk}, err
+}
+
+// TellChats announces to users that their row of a conversation changed.
+func (s *Service) TellChats(ctx context.Context, c im.ConversationID, userIDs []string) {
+	for _, id := range userIDs {
+		n := im.ConversationsChanged{UserID: id, ConversationIDs: []im.ConversationID{c}}
+		if err := s.Notify(ctx, Notification{SendID: id, RecvID: id, Notice: n}); err != nil {
+			s.options.Logger.WarnContext(ctx, "conversation change was not announced", "error", err)
 		}
 	}
 }

@@ -34,10 +34,10 @@ type delivered struct {
 	recipients []string
 }
 
-func (k *kit) Deliver(m *im.Message, recipients []string, _ string) {
+func (k *kit) Deliver(m *im.Message, recipients im.Audience, _ string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.delivered = append(k.delivered, delivered{m, recipients})
+	k.delivered = append(k.delivered, delivered{m, recipients.IDs()})
 }
 
 func (k *kit) RenderNotice(n im.Notice) (im.ContentType, []byte) {
@@ -143,12 +143,16 @@ func (k *kit) group(g im.Group) {
 		if err := tx.InsertGroup(g); err != nil {
 			return err
 		}
-		_, err := tx.InsertMembers(g.GroupID, []im.Member{
+		if _, err := tx.InsertMembers(g.GroupID, []im.Member{
 			{UserID: "a", Role: im.RoleOwner},
 			{UserID: "b", Role: im.RoleAdmin},
 			{UserID: "c", Role: im.RoleMember, MuteUntil: 1 << 60},
 			{UserID: "x", Role: im.RoleMember},
-		})
+		}); err != nil {
+			return err
+		}
+		row := im.Conversation{ConversationID: im.GroupConversation(g.GroupID), Type: im.GroupChat, GroupID: g.GroupID}
+		_, err := tx.SetChats(row, []string{"a", "b", "c", "x"}, nil, nil)
 		return err
 	})
 }

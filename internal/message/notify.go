@@ -3,7 +3,6 @@ package message
 import (
 	"context"
 	"encoding/json"
-	"slices"
 
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/store"
@@ -21,11 +20,14 @@ type Notification struct {
 	// Also are further recipients of a group's notification: who joins or
 	// leaves with the change.
 	Also []string
+	// NoteTo, if it is not empty, is who gets the notification itself; the chat
+	// message goes to all recipients.
+	NoteTo im.Audience
 
 	// Notice is what to tell. If Change is set, it is made first, in the same
-	// transaction as what is stored of the notification, and returns the notice;
-	// nothing is told if it fails. Change must decide before it writes, and may
-	// run more than once.
+	// transaction as what is stored of the notification, and returns the notice,
+	// or nil for none; nothing is told if it fails. Change must decide before it
+	// writes, and may run more than once.
 	Notice im.Notice
 	Change func(*store.Tx) (im.Notice, error)
 	// Placed, if set, runs after Change in the same transaction: before is the
@@ -46,45 +48,41 @@ type Notification struct {
 // Notify makes a change and tells it in the server's name. It asks no rule and
 // no handler. A notice that is a chat message too arrives twice: first with a
 // seq in the chat, then without one as a notification; both have one client id.
-func (s *Service) Notify(ctx context.Context, n Notification) error {
-	_, err := s.NotifySent(ctx, n)
+//
+// Several notifications are one change: what they change and store is one
+// transaction, in their order, and only the first of them may refuse.
+func (s *Service) Notify(ctx context.Context, n Notification, more ...Notification) error {
+	_, err := s.NotifySent(ctx, n, more...)
 	return err
 }
 
-// NotifySent is Notify with the ids of what was sent.
-func (s *Service) NotifySent(ctx context.Context, n Notification) (Sent, error) {
-	a, err := s.address(ctx, n)
+// NotifySent is Notify with the ids of what was sent first.
+func (s *Service) NotifySent(ctx context.Context, n Notification, more ...Notification) (Sent, error) {
+	first, err := s.address(ctx, n)
 	if err != nil {
 		return Sent{}, err
 	}
-	if err := s.announce(ctx, a, n); err != nil {
+	if n.Change == nil && len(more) == 0 {
+		if err := first.fill(n.Notice); err != nil {
+			return Sent{}, err
+		}
+		if !first.stored && !first.shown {
+			first.deliver()
+			return answer(first.note), nil
+		}
+	}
+	request := first.request(n)
+	for _, n := range more {
+		a, err := s.address(ctx, n)
+		if err != nil {
+			return Sent{}, err
+		}
+		request.Then = append(request.Then, a.request(n))
+	}
+	if err := s.store.Append(ctx, request); err != nil {
 		return Sent{}, err
 	}
-	return answer(a.note), nil
-}
-
-func (s *Service) announce(ctx context.Context, a *announcement, n Notification) error {
-	switch {
-	case n.Change == nil && n.Stored, n.Change != nil:
-		return s.store.Append(ctx, a.request(func(tx *store.Tx) error {
-			notice := n.Notice
-			if n.Change != nil {
-				var err error
-				if notice, err = n.Change(tx); err != nil {
-					return err
-				}
-			}
-			return a.fill(notice)
-		}))
-	}
-	if err := a.fill(n.Notice); err != nil {
-		return err
-	}
-	if a.shown {
-		return s.store.Append(ctx, a.request(nil))
-	}
-	a.deliver()
-	return nil
+	return answer(first.note), nil
 }
 
 // announcement is a notification with its addresses, before and after its
@@ -93,11 +91,11 @@ type announcement struct {
 	service     *Service
 	note        *im.Message // for the notification log
 	chat        *im.Message // for the chat
-	recipients  []string
+	recipients  im.Audience
+	noteTo      im.Audience
 	operationID string
 	stored      bool
 	chatWish    *bool
-	placed      func(tx *store.Tx, before, last im.Seq) error
 
 	shown bool // the chat message is sent too
 }
@@ -113,18 +111,18 @@ func (s *Service) address(ctx context.Context, n Notification) (*announcement, e
 	recipients := pairRecipients(&m)
 	if n.GroupID != "" {
 		m.SessionType, m.GroupID, m.RecvID = im.GroupChat, n.GroupID, n.GroupID
-		members, err := s.store.GroupMemberIDs(ctx, n.GroupID)
+		members, err := s.store.Roster(ctx, n.GroupID)
 		if err != nil {
 			return nil, err
 		}
-		recipients = members
-		for _, id := range n.Also {
-			if !slices.Contains(recipients, id) {
-				recipients = append(slices.Clip(recipients), id)
-			}
-		}
+		recipients = members.With(n.Also...)
 	}
-	a := &announcement{service: s, recipients: recipients, operationID: im.OperationOf(ctx), stored: n.Stored, chatWish: n.Chat, placed: n.Placed}
+	a := &announcement{
+		service: s, recipients: recipients, noteTo: recipients, operationID: im.OperationOf(ctx), stored: n.Stored, chatWish: n.Chat,
+	}
+	if n.NoteTo.Len() > 0 {
+		a.noteTo = n.NoteTo
+	}
 	note, chat := m, m
 	note.Options = noticeOptions(n.Stored)
 	note.ConversationID, chat.ConversationID = note.LogID(), chat.LogID()
@@ -164,21 +162,29 @@ func (a *announcement) fill(n im.Notice) error {
 }
 
 // request is the append of what is stored of the notification: itself, or the
-// chat message, if there is one.
-func (a *announcement) request(change func(*store.Tx) error) *store.Append {
+// chat message, if there is one. The change is made with it.
+func (a *announcement) request(n Notification) *store.Append {
 	out := &store.Append{Message: a.chat, OperationID: a.operationID, Committed: func(*im.Message) { a.deliver() }}
 	if a.stored {
 		out.Message = a.note
 	} else if a.chat.SessionType == im.SingleChat {
 		out.Owners = pairOwners(a.chat)
 	}
-	if change != nil {
-		out.Placed = a.placed
-		out.Check = func(tx *store.Tx) error {
-			err := change(tx)
-			out.Unstored = !a.stored && !a.shown
-			return err
+	out.Placed = n.Placed
+	out.Check = func(tx *store.Tx) error {
+		notice := n.Notice
+		if n.Change != nil {
+			var err error
+			if notice, err = n.Change(tx); err != nil {
+				return err
+			}
 		}
+		if out.Skip = notice == nil; out.Skip {
+			return nil
+		}
+		err := a.fill(notice)
+		out.Unstored = !a.stored && !a.shown
+		return err
 	}
 	return out
 }
@@ -188,7 +194,7 @@ func (a *announcement) deliver() {
 	if a.shown {
 		a.service.deliver.Deliver(a.chat, a.recipients, a.operationID)
 	}
-	a.service.deliver.Deliver(a.note, a.recipients, a.operationID)
+	a.service.deliver.Deliver(a.note, a.noteTo, a.operationID)
 }
 
 func noticeOptions(stored bool) im.Options {

@@ -12,7 +12,7 @@ import (
 type posting struct {
 	// Unstored: the message passes through without a seq.
 	Unstored   bool
-	recipients []string
+	recipients im.Audience
 	owners     []im.Conversation // whose conversation rows must exist
 }
 
@@ -29,7 +29,7 @@ func (s *Service) mayPost(ctx context.Context, m *im.Message) (posting, error) {
 		if err := s.groupRule(m, rules); err != nil {
 			return p, err
 		}
-		p.recipients, err = s.store.GroupMemberIDs(ctx, m.GroupID)
+		p.recipients, err = s.store.Roster(ctx, m.GroupID)
 		return p, err
 	}
 	rules, err := s.store.SingleRules(ctx, m.SendID, m.RecvID, m.ConversationID)
@@ -115,11 +115,11 @@ func (s *Service) groupRule(m *im.Message, r store.GroupRules) error {
 	return nil
 }
 
-func pairRecipients(m *im.Message) []string {
+func pairRecipients(m *im.Message) im.Audience {
 	if m.SendID == m.RecvID || !m.Options.On(im.OptionSenderSync) {
-		return []string{m.RecvID}
+		return im.AudienceOf(m.RecvID)
 	}
-	return []string{m.RecvID, m.SendID}
+	return im.AudienceOf(m.RecvID, m.SendID)
 }
 
 // pairOwners are the users whose lists show the chat: both, or the receiver of

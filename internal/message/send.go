@@ -127,8 +127,10 @@ func (s *Service) finish(ctx context.Context, m *im.Message, post posting, ack f
 	a := &store.Append{
 		Message: m, OperationID: operationID, Unstored: post.Unstored, Dedup: !post.Unstored, Sent: true, Owners: post.owners, Incomplete: incomplete, Committed: done,
 	}
-	if m.SessionType == im.GroupChat && !m.ConversationID.IsNotification() {
-		a.Members = post.recipients
+	a.Reopen = m.SessionType == im.GroupChat && !m.ConversationID.IsNotification()
+	marks, marked := mentions(m, s.store.Now())
+	if marked {
+		a.Placed = func(tx *store.Tx, _, _ im.Seq) error { return BeginMarks(tx, marksOf(m), marks) }
 	}
 	if asked {
 		a.Check = func(tx *store.Tx) error { return s.recheck(tx, m) }
@@ -139,7 +141,12 @@ func (s *Service) finish(ctx context.Context, m *im.Message, post posting, ack f
 	} else if err != nil {
 		return err
 	}
-	s.markMentions(ctx, m, post.recipients)
+	if marked {
+		s.SpreadMarks(ctx, marksOf(m))
+	}
+	if a.Reopens {
+		s.spreads.Begin(ctx, store.SpreadClosedChats, m.GroupID)
+	}
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/spread"
 	"github.com/parley-im/parley/internal/store"
 )
 
@@ -28,7 +29,7 @@ type Hooks interface {
 // Deliverer brings accepted messages to connected devices. Deliver is called in
 // commit order and must not block.
 type Deliverer interface {
-	Deliver(m *im.Message, recipients []string, operationID string)
+	Deliver(m *im.Message, recipients im.Audience, operationID string)
 }
 
 // Renderer gives notices their content type and JSON detail; wire implements it.
@@ -57,6 +58,7 @@ type Service struct {
 	renderer Renderer
 	options  Options
 	limiter  *limiter // nil for no limit
+	spreads  *spread.Spreader
 
 	mu       sync.Mutex
 	inFlight map[sendKey]chan struct{}
@@ -67,8 +69,17 @@ func New(s *store.Store, h Hooks, d Deliverer, r Renderer, o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Service{store: s, hooks: h, deliver: d, renderer: r, options: o, limiter: newLimiter(o.SendLimit), inFlight: make(map[sendKey]chan struct{})}
+	out := &Service{
+		store: s, hooks: h, deliver: d, renderer: r, options: o, limiter: newLimiter(o.SendLimit),
+		spreads: spread.New(s, o.Logger), inFlight: make(map[sendKey]chan struct{}),
+	}
+	out.spreads.Handle(store.SpreadMarks, out.mark)
+	out.spreads.Handle(store.SpreadClosedChats, out.reopen)
+	return out
 }
+
+// Spreads is where changes that concern many are carried to their end.
+func (s *Service) Spreads() *spread.Spreader { return s.spreads }
 
 // sendKey is what makes two sends the same.
 type sendKey struct {

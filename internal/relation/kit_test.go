@@ -38,10 +38,10 @@ func (k *kit) RenderNotice(n im.Notice) (im.ContentType, []byte) {
 	return 1299, fmt.Appendf(nil, "%T", n)
 }
 
-func (k *kit) Deliver(m *im.Message, recipients []string, _ string) {
+func (k *kit) Deliver(m *im.Message, recipients im.Audience, _ string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.told = append(k.told, fmt.Sprintf("%s %s to %v", m.ConversationID, m.Content, slices.Sorted(slices.Values(recipients))))
+	k.told = append(k.told, fmt.Sprintf("%s %s to %v", m.ConversationID, m.Content, recipients.IDs()))
 }
 
 func each(t *testing.T, f func(t *testing.T, k *kit)) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/parley-im/parley/internal/im"
 )
@@ -34,22 +33,36 @@ type Append struct {
 	// for an unstored message. An error voids the transaction. Not for requests
 	// that are unstored from the start.
 	Placed func(tx *Tx, before, last im.Seq) error
+	// Skip, when Check sets it, means that there is no message after all. What
+	// Check wrote stays.
+	Skip bool
+	// Then are further messages of the same transaction, in order. They are
+	// stored, and their Committed runs, only if this message is accepted; none of
+	// them may be refused.
+	Then []*Append
 	// Owners are the users whose conversation rows must exist with the message.
 	Owners []im.Conversation
 	// Incomplete: somebody who takes part is not among the Owners, and may get his
 	// row with a later message.
 	Incomplete bool
-	// Members are instead of Owners the members of a message's group.
-	Members []string
+	// Reopen is instead of Owners for a message in a group, whose members have
+	// rows since they came: who deleted his gets one again.
+	Reopen bool
 
 	// Committed runs right after the durable commit, in commit order within a
 	// conversation, before Append returns. It must not block. It does not run
 	// for a duplicate.
 	Committed func(*im.Message)
 
+	// Reopens is set when more members than one transaction may concern are to
+	// get their rows again: the rest is a spread of the kind SpreadClosedChats.
+	Reopens bool
 	// Duplicate is set to the first message when this one repeats it.
 	Duplicate *im.Message
 }
+
+// all is the request with those that follow it.
+func (a *Append) all() []*Append { return append([]*Append{a}, a.Then...) }
 
 // placed runs Placed when last is the last seq of the log.
 func (a *Append) placed(tx *Tx, last im.Seq) error {
@@ -75,37 +88,33 @@ func (s *Store) Append(ctx context.Context, a *Append) error {
 }
 
 // opens reports whether conversation rows must exist with the message.
-func (a *Append) opens() bool { return len(a.Owners)+len(a.Members) > 0 }
+func (a *Append) opens() bool { return len(a.Owners) > 0 || a.Reopen }
+
+// reopenedAtOnce is how many members get their rows again with the message.
+const reopenedAtOnce = 100
 
 // openConversations creates the missing conversation rows of a message and
 // counts each in its owner's version log.
 func (tx *Tx) openConversations(a *Append) error {
-	owners := a.Owners
-	if len(a.Members) > 0 {
-		have, err := queryIn(tx, one[string], `SELECT owner_id FROM conversation WHERE conversation_id = $1 AND owner_id IN (%s)`,
-			[]any{a.Message.ConversationID}, a.Members)
+	a.Reopens = false
+	if m := a.Message; a.Reopen {
+		reopened, err := tx.OpenClosedChats(m.ConversationID, m.GroupID, reopenedAtOnce)
 		if err != nil {
-			return fmt.Errorf("members of %s: %w", a.Message.ConversationID, err)
+			return fmt.Errorf("open %s: %w", m.ConversationID, err)
 		}
-		known := make(map[string]bool, len(have))
-		for _, id := range have {
-			known[id] = true
+		if len(reopened) == reopenedAtOnce {
+			a.Reopens = true
+			return tx.BeginSpread(Spread{Kind: SpreadClosedChats, Subject: m.GroupID})
 		}
-		for _, id := range slices.Sorted(slices.Values(a.Members)) { // the order in which rows are locked
-			if !known[id] {
-				owners = append(owners, im.Conversation{
-					OwnerID: id, ConversationID: a.Message.ConversationID, Type: im.GroupChat, GroupID: a.Message.GroupID,
-				})
-			}
-		}
+		return nil
 	}
-	for _, c := range owners {
+	for _, c := range a.Owners {
 		made, err := tx.InsertConversation(c)
 		if err != nil {
 			return fmt.Errorf("open conversation %s of %s: %w", c.ConversationID, c.OwnerID, err)
 		}
-		if !made || c.Type == im.GroupChat || !tx.Wanted(im.EventChatOpened) {
-			continue // of a group's chat it was reported when the user joined
+		if !made || !tx.Wanted(im.EventChatOpened) {
+			continue
 		}
 		if err := tx.Record(im.ChatOpened{Row: c, OperationID: a.OperationID}); err != nil {
 			return err

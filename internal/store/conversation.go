@@ -51,7 +51,85 @@ func (tx *Tx) InsertConversation(c im.Conversation) (bool, error) {
 	if c.RecvOpt != im.RecvNotify {
 		tx.touch(c.OwnerID)
 	}
+	if c.Type == im.GroupChat {
+		if _, err := tx.exec(`DELETE FROM closed_chat WHERE conversation_id = $1 AND owner_id = $2`, c.ConversationID, c.OwnerID); err != nil {
+			return false, err
+		}
+	}
 	return true, tx.restored(im.VersionConversations, c.OwnerID, string(c.ConversationID))
+}
+
+// SetChats gives users a row like the given one of a group's chat, as one
+// operation on each list; those who have a row get the change of its bounds. It
+// reports whether there is a new row.
+func (tx *Tx) SetChats(like im.Conversation, ownerIDs []string, minSeq, maxSeq *im.Seq) (opened bool, err error) {
+	if len(ownerIDs) == 0 {
+		return false, nil
+	}
+	// This locks the lists: nobody else makes the rows meanwhile.
+	if err := tx.nextVersions(im.VersionConversations, ownerIDs); err != nil {
+		return false, err
+	}
+	d, owners, c := tx.dialect, tx.dialect.list(ownerIDs), like.ConversationID
+	if _, err := tx.exec(`UPDATE conversation SET min_seq = coalesce($1, min_seq), max_seq = coalesce($2, max_seq), version = `+versionOf("$3", "conversation.owner_id")+`
+		WHERE conversation_id = $4 AND owner_id IN `+d.ids(5), minSeq, maxSeq, im.VersionConversations, c, owners); err != nil {
+		return false, fmt.Errorf("bound chats of %s: %w", c, err)
+	}
+	made, err := tx.exec(`INSERT INTO conversation (`+conversationColumns+`, created_version, version)
+		SELECT q.id, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, `+versionOf("$17", "q.id")+`, `+versionOf("$17", "q.id")+`
+		FROM `+d.each(18)+` WHERE true ON CONFLICT (owner_id, conversation_id) DO NOTHING`,
+		c, like.Type, like.UserID, like.GroupID, like.RecvOpt, boolInt(like.Pinned), boolInt(like.PrivateChat), like.BurnDuration,
+		like.GroupAtType, like.AttachedInfo, like.Ex, like.MinSeq, like.MaxSeq, boolInt(like.Destruct), like.DestructTime, like.LatestDestructTime,
+		im.VersionConversations, owners)
+	if err != nil {
+		return false, fmt.Errorf("insert chats of %s: %w", c, err)
+	}
+	if _, err := tx.exec(`DELETE FROM closed_chat WHERE conversation_id = $1 AND owner_id IN `+d.ids(2), c, owners); err != nil {
+		return false, err
+	}
+	if like.RecvOpt != im.RecvNotify {
+		tx.touch(ownerIDs...)
+	}
+	return made > 0, tx.restoredTo(im.VersionConversations, ownerIDs, string(c))
+}
+
+// MarkChats shows those of the owners who have a row of a group's chat that they
+// are concerned, and returns whose mark is another now.
+func (tx *Tx) MarkChats(c im.ConversationID, ownerIDs []string, mark int32) (changed []string, err error) {
+	d := tx.dialect
+	changed, err = queryAll(tx, one[string], `SELECT owner_id FROM conversation WHERE conversation_id = $1 AND group_at_type <> $2
+		AND owner_id IN `+d.ids(3)+` ORDER BY owner_id`, c, mark, d.list(ownerIDs))
+	if err != nil || len(changed) == 0 {
+		return nil, err
+	}
+	if err := tx.nextVersions(im.VersionConversations, changed); err != nil {
+		return nil, err
+	}
+	_, err = tx.exec(`UPDATE conversation SET group_at_type = $1, version = `+versionOf("$2", "conversation.owner_id")+`
+		WHERE conversation_id = $3 AND owner_id IN `+d.ids(4), mark, im.VersionConversations, c, d.list(changed))
+	if err != nil {
+		return nil, fmt.Errorf("mark chats of %s: %w", c, err)
+	}
+	return changed, nil
+}
+
+// OpenClosedChats gives members of a group who deleted its chat, up to limit of
+// them, their row of it again, and returns who they are.
+func (tx *Tx) OpenClosedChats(c im.ConversationID, groupID string, limit int) ([]string, error) {
+	closed, err := queryAll(tx, one[string], `SELECT owner_id FROM closed_chat WHERE conversation_id = $1 ORDER BY owner_id LIMIT $2`, c, limit)
+	if err != nil || len(closed) == 0 {
+		return nil, err
+	}
+	d := tx.dialect
+	owners, err := queryAll(tx, one[string], `SELECT user_id FROM group_member WHERE group_id = $1 AND user_id IN `+d.ids(2), groupID, d.list(closed))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := tx.SetChats(im.Conversation{ConversationID: c, Type: im.GroupChat, GroupID: groupID}, owners, nil, nil); err != nil {
+		return nil, err
+	}
+	_, err = tx.exec(`DELETE FROM closed_chat WHERE conversation_id = $1 AND owner_id IN `+d.ids(2), c, d.list(closed)) // others left the group
+	return closed, err
 }
 
 // Conversation returns a user's row of a conversation.
@@ -173,6 +251,11 @@ func (tx *Tx) DeleteConversations(ownerID string, ids []im.ConversationID) (int,
 		}
 		if err := tx.removed(im.VersionConversations, ownerID, string(row.ConversationID), v.Version); err != nil {
 			return 0, err
+		}
+		if row.Type == im.GroupChat {
+			if _, err := tx.exec(`INSERT INTO closed_chat (conversation_id, owner_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, row.ConversationID, ownerID); err != nil {
+				return 0, err
+			}
 		}
 		if _, err := tx.exec(`UPDATE log SET opened = 0 WHERE conversation_id = $1`, row.ConversationID); err != nil {
 			return 0, err

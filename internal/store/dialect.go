@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -88,4 +89,39 @@ func (d dialect) maxTime() string {
 		return "l.max_time"
 	}
 	return "max(l.max_time, coalesce((SELECT m.send_time FROM message m WHERE m.log = l.id ORDER BY m.seq DESC LIMIT 1), 0))"
+}
+
+// ids is the table expression of a list of ids bound as $n, for IN, and list
+// binds them: one text whatever the list's length, so that a statement for some
+// hundred rows is prepared once.
+func (d dialect) ids(n int) string {
+	if d.postgres {
+		return fmt.Sprintf("(SELECT unnest($%d::text[]))", n)
+	}
+	return fmt.Sprintf("(SELECT value FROM json_each($%d))", n)
+}
+
+func (d dialect) list(ids []string) any {
+	if d.postgres {
+		return ids
+	}
+	b, _ := json.Marshal(ids) // strings cannot fail
+	return string(b)
+}
+
+// each is the list of ids bound as $n as a table q with the column id, in the
+// order of the list.
+func (d dialect) each(n int) string {
+	if d.postgres {
+		return fmt.Sprintf("unnest($%d::text[]) AS q (id)", n)
+	}
+	return fmt.Sprintf("(SELECT value AS id FROM json_each($%d)) AS q", n)
+}
+
+// randomID is an expression for a version id, another one for every row.
+func (d dialect) randomID() string {
+	if d.postgres {
+		return "substr(md5(random()::text || random()::text), 1, 24)"
+	}
+	return "lower(hex(randomblob(12)))"
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/parley-im/parley/internal/im"
 )
@@ -52,68 +51,54 @@ func (tx *Tx) InsertMembers(groupID string, members []im.Member) (im.Version, er
 	if err != nil {
 		return v, err
 	}
-	joined, err := tx.nextVersions(im.VersionJoinedGroups, members)
-	if err != nil {
-		return v, err
-	}
-	for _, m := range members {
-		if _, err := tx.exec(`INSERT INTO group_member (group_id, user_id, role, nickname, face_url, ex, join_source, inviter_id, operator_id,
-			mute_until, joined_at, created_version, version, joined_version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13)`,
-			groupID, m.UserID, m.Role, m.Nickname, m.FaceURL, m.Ex, m.JoinSource, m.InviterID, m.OperatorID,
-			m.MuteUntil, m.JoinedAt, v.Version, joined[m.UserID]); err != nil {
-			return v, fmt.Errorf("insert member %s of %s: %w", m.UserID, groupID, err)
-		}
-		if err := tx.restored(im.VersionGroupMembers, groupID, m.UserID); err != nil {
-			return v, err
-		}
-		if err := tx.restored(im.VersionJoinedGroups, m.UserID, groupID); err != nil {
-			return v, err
-		}
-	}
-	tx.touch(groupID)
-	return v, nil
-}
-
-// nextVersions counts one operation on a list of each of the members, in the
-// order of their ids: two operations on the same users would otherwise wait for
-// each other.
-func (tx *Tx) nextVersions(kind im.VersionKind, members []im.Member) (map[string]uint64, error) {
 	ids := make([]string, len(members))
 	for i, m := range members {
 		ids[i] = m.UserID
 	}
-	slices.Sort(ids)
-	versions := make(map[string]uint64, len(ids))
-	for _, id := range ids {
-		v, err := tx.nextVersion(kind, id)
-		if err != nil {
-			return nil, err
-		}
-		versions[id] = v.Version
+	if err := tx.nextVersions(im.VersionJoinedGroups, ids); err != nil {
+		return v, err
 	}
-	return versions, nil
+	for rest := members; len(rest) > 0; {
+		n := alike(rest)
+		if err := tx.insertAlike(groupID, rest[:n], v.Version); err != nil {
+			return v, fmt.Errorf("insert members of %s: %w", groupID, err)
+		}
+		rest = rest[n:]
+	}
+	if err := tx.restoredAll(im.VersionGroupMembers, groupID, ids); err != nil {
+		return v, err
+	}
+	if err := tx.restoredTo(im.VersionJoinedGroups, ids, groupID); err != nil {
+		return v, err
+	}
+	tx.touch(groupID)
+	tx.rosters = append(tx.rosters, rosterChange{groupID: groupID, version: v.Version, joined: ids})
+	return v, nil
 }
 
-// MemberProfileChanged counts a change of the user's profile in the groups that
-// show it: those in which he has no name or no face of his own. It returns them
-// with the versions they have now.
-func (tx *Tx) MemberProfileChanged(userID string) (map[string]im.Version, error) {
-	groups, err := queryAll(tx, one[string], `SELECT group_id FROM group_member WHERE user_id = $1 AND (nickname = '' OR face_url = '') ORDER BY group_id`, userID)
-	if err != nil {
-		return nil, err
-	}
-	versions := make(map[string]im.Version, len(groups))
-	for _, groupID := range groups {
-		v, err := tx.nextVersion(im.VersionGroupMembers, groupID)
-		if err != nil {
-			return nil, err
+// alike is how many of the first members differ in nothing but who they are.
+func alike(members []im.Member) int {
+	like := members[0]
+	for i, m := range members {
+		if like.UserID = m.UserID; m != like {
+			return i
 		}
-		if _, err := tx.exec(`UPDATE group_member SET version = $1 WHERE group_id = $2 AND user_id = $3`, v.Version, groupID, userID); err != nil {
-			return nil, fmt.Errorf("count profile of %s in %s: %w", userID, groupID, err)
-		}
-		versions[groupID] = v
 	}
-	return versions, nil
+	return len(members)
+}
+
+func (tx *Tx) insertAlike(groupID string, members []im.Member, version uint64) error {
+	ids := make([]string, len(members))
+	for i, m := range members {
+		ids[i] = m.UserID
+	}
+	m, d := members[0], tx.dialect
+	_, err := tx.exec(`INSERT INTO group_member (group_id, user_id, role, nickname, face_url, ex, join_source, inviter_id, operator_id,
+		mute_until, joined_at, created_version, version, joined_version)
+		SELECT $1, q.id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, `+versionOf("$12", "q.id")+` FROM `+d.each(13),
+		groupID, m.Role, m.Nickname, m.FaceURL, m.Ex, m.JoinSource, m.InviterID, m.OperatorID, m.MuteUntil, m.JoinedAt, version,
+		im.VersionJoinedGroups, d.list(ids))
+	return err
 }
 
 // Groups returns the groups that exist among the ids.
@@ -155,6 +140,13 @@ func (tx *Tx) JoinedSince(userID string, after uint64, limit int) ([]string, err
 		userID, after, limit)
 }
 
+// MemberIDPage returns up to limit of a group's members in order of user id,
+// after one, who were in it at a time.
+func (tx *Tx) MemberIDPage(groupID, after string, at im.Millis, limit int) ([]string, error) {
+	return queryAll(tx, one[string], `SELECT user_id FROM group_member WHERE group_id = $1 AND user_id > $2 AND joined_at <= $3 ORDER BY user_id LIMIT $4`,
+		groupID, after, at, limit)
+}
+
 // GroupMemberIDs returns a group's members, roles first, then age.
 func (tx *Tx) GroupMemberIDs(groupID string) ([]string, error) {
 	return queryAll(tx, one[string], `SELECT user_id FROM group_member WHERE group_id = $1 ORDER BY role DESC, id`, groupID)
@@ -168,7 +160,8 @@ func (tx *Tx) MemberCount(groupID string) (n int64, err error) {
 
 // MemberPage returns a group's members in the order of GroupMemberIDs.
 func (tx *Tx) MemberPage(groupID string, offset, limit int) ([]im.Member, error) {
-	return queryAll(tx, memberFields, memberColumns+memberFrom+`WHERE m.group_id = $1 ORDER BY m.role DESC, m.id LIMIT $2 OFFSET $3`, groupID, limit, offset)
+	return queryAll(tx, memberFields, memberColumns+memberFrom+`WHERE m.id IN
+		(SELECT id FROM group_member WHERE group_id = $1 ORDER BY role DESC, id LIMIT $2 OFFSET $3) ORDER BY m.role DESC, m.id`, groupID, limit, offset)
 }
 
 const findMembers = memberFrom + `WHERE m.group_id = $1 AND lower(CASE WHEN m.nickname = '' THEN coalesce(u.nickname, '') ELSE m.nickname END) LIKE $2 ESCAPE '\'`

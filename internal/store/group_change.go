@@ -2,7 +2,6 @@ package store
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/parley-im/parley/internal/im"
 )
@@ -36,29 +35,22 @@ func (tx *Tx) RemoveMembers(groupID string, userIDs []string) (im.Version, error
 	if err != nil {
 		return v, err
 	}
-	ids := slices.Sorted(slices.Values(userIDs))
-	for _, id := range ids {
-		joined, err := tx.nextVersion(im.VersionJoinedGroups, id)
-		if err != nil {
-			return v, err
-		}
-		if err := tx.removed(im.VersionJoinedGroups, id, groupID, joined.Version); err != nil {
-			return v, fmt.Errorf("note that %s left %s: %w", id, groupID, err)
-		}
-		if err := tx.removed(im.VersionGroupMembers, groupID, id, v.Version); err != nil {
-			return v, fmt.Errorf("note that %s lost %s: %w", groupID, id, err)
-		}
+	if err := tx.nextVersions(im.VersionJoinedGroups, userIDs); err != nil {
+		return v, err
 	}
-	var gone int64
-	err = inChunks(ids, 2, func(list string, args []any) error {
-		n, err := tx.exec(`DELETE FROM group_member WHERE group_id = $1 AND user_id IN (`+list+`)`, append([]any{groupID}, args...)...)
-		gone += n
-		return err
-	})
+	if err := tx.removedFrom(im.VersionJoinedGroups, userIDs, groupID); err != nil {
+		return v, fmt.Errorf("note who left %s: %w", groupID, err)
+	}
+	if err := tx.removedAll(im.VersionGroupMembers, groupID, userIDs, v.Version); err != nil {
+		return v, fmt.Errorf("note whom %s lost: %w", groupID, err)
+	}
+	d := tx.dialect
+	gone, err := tx.exec(`DELETE FROM group_member WHERE group_id = $1 AND user_id IN `+d.ids(2), groupID, d.list(userIDs))
 	if err != nil {
 		return v, fmt.Errorf("remove members of %s: %w", groupID, err)
 	}
 	tx.touch(groupID)
+	tx.rosters = append(tx.rosters, rosterChange{groupID: groupID, version: v.Version, left: userIDs})
 	return v, tx.countMembers(groupID, -int(gone))
 }
 
@@ -171,10 +163,4 @@ func (tx *Tx) TransferGroup(groupID string, from string, to im.Member) (v im.Ver
 // Managers returns a group's owner and administrators.
 func (tx *Tx) Managers(groupID string) ([]im.Member, error) {
 	return queryAll(tx, memberFields, memberColumns+memberFrom+`WHERE m.group_id = $1 AND m.role >= $2 ORDER BY m.role DESC, m.id`, groupID, im.RoleAdmin)
-}
-
-// DismissedWithMembers returns the dismissed groups that still have members.
-func (tx *Tx) DismissedWithMembers() ([]string, error) {
-	return queryAll(tx, one[string], `SELECT group_id FROM chat_group g WHERE status = $1
-		AND EXISTS (SELECT 1 FROM group_member m WHERE m.group_id = g.group_id) ORDER BY group_id`, im.GroupDismissed)
 }

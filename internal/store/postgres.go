@@ -213,11 +213,12 @@ func (e *postgresEngine) transact(f func(*Tx) error) error {
 	if err := t.Commit(); err != nil {
 		if _, answered := errors.AsType[*pgconn.PgError](err); !answered {
 			err = fmt.Errorf("%w: %w", errOutcome, err)
-			e.store.rules.touch(tx.touched) // perhaps they changed
+			tx.uncertain()
 		}
 		return fmt.Errorf("commit: %w", tx.dialect.wrap(err))
 	}
 	tx.committed()
+	tx.reportRows()
 	return nil
 }
 
@@ -287,12 +288,14 @@ func (c *committer) serve(batch []*writeRequest) {
 // known, the message may be stored already.
 func (c *committer) again(r *writeRequest, lost bool) error {
 	if lost {
-		if stored, err := c.isStored(r.append); err != nil {
+		if stored, err := c.areStored(r.append); err != nil {
 			return err
 		} else if stored {
 			c.engine.store.wakeOutbox()
-			if r.append.Committed != nil {
-				r.append.Committed(r.append.Message)
+			for _, a := range r.append.all() {
+				if a.Committed != nil && !a.Skip {
+					a.Committed(a.Message)
+				}
 			}
 			return nil
 		}
@@ -302,6 +305,20 @@ func (c *committer) again(r *writeRequest, lost bool) error {
 		return err
 	}
 	return results[0]
+}
+
+// areStored looks for the messages of a request that have a row. They were
+// stored together or not at all.
+func (c *committer) areStored(a *Append) (found bool, err error) {
+	for _, a := range a.all() {
+		if a.Skip || a.Unstored {
+			continue
+		}
+		if found, err = c.isStored(a); err != nil || !found {
+			return found, err
+		}
+	}
+	return found, nil
 }
 
 // isStored looks for the message among the last of its log, and gives it what
@@ -378,16 +395,26 @@ func (b *postgresBatchState) run(batch []*writeRequest, results []error) error {
 	}
 	var outbox []OutboxEvent
 	for i, r := range batch {
-		a := r.append
-		if results[i], err = b.place(a, repeated[i]); err != nil {
+		if results[i], err = b.place(r.append, repeated[i]); err != nil {
 			return err
 		}
 		if results[i] != nil {
 			continue
 		}
-		b.sent = append(b.sent, a)
-		if a.Sent && b.tx.store.recorder.Enabled(im.EventMessageSent) {
-			outbox = append(outbox, b.tx.store.recorder.Render(im.MessageSent{Message: a.Message, OperationID: a.OperationID})...)
+		for _, next := range r.append.Then {
+			refused, err := b.place(next, 0)
+			if err := cmp.Or(err, refused); err != nil {
+				return err
+			}
+		}
+		for _, a := range r.append.all() {
+			if a.Skip {
+				continue
+			}
+			b.sent = append(b.sent, a)
+			if a.Sent && b.tx.store.recorder.Enabled(im.EventMessageSent) {
+				outbox = append(outbox, b.tx.store.recorder.Render(im.MessageSent{Message: a.Message, OperationID: a.OperationID})...)
+			}
 		}
 	}
 	if err := b.insert(); err != nil {
@@ -407,8 +434,10 @@ func (b *postgresBatchState) run(batch []*writeRequest, results []error) error {
 func (b *postgresBatchState) lockLogs(batch []*writeRequest) error {
 	var ids []string
 	for _, r := range batch {
-		if !r.append.Unstored || r.append.Placed != nil {
-			ids = append(ids, string(r.append.Message.ConversationID))
+		for _, a := range r.append.all() {
+			if !a.Unstored || a.Placed != nil {
+				ids = append(ids, string(a.Message.ConversationID))
+			}
 		}
 	}
 	slices.Sort(ids)
@@ -514,6 +543,9 @@ func (b *postgresBatchState) place(a *Append, repeated im.Seq) (refused, err err
 			}
 			return nil, err // a failed statement has voided the transaction
 		}
+	}
+	if a.Skip {
+		return nil, nil
 	}
 	log := b.logs[m.ConversationID]
 	if a.Unstored {

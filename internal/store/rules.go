@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"hash/maphash"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -43,9 +42,8 @@ type ruleCache struct {
 	seed maphash.Seed
 	gens [1 << 14]atomic.Uint64
 
-	single  shardedMap[singleKey, SingleRules]
-	group   shardedMap[groupKey, GroupRules]
-	members shardedMap[string, []string]
+	single shardedMap[singleKey, SingleRules]
+	group  shardedMap[groupKey, GroupRules]
 }
 
 type singleKey struct {
@@ -57,8 +55,6 @@ type groupKey struct{ group, user string }
 
 func newRuleCache() *ruleCache {
 	c := &ruleCache{seed: maphash.MakeSeed()}
-	c.single.limit, c.group.limit, c.members.limit = ruleCacheShard, ruleCacheShard, memberCacheShard
-	c.members.size = func(ids []string) int { return 1 + len(ids) }
 	return c
 }
 
@@ -74,12 +70,9 @@ func (c *ruleCache) touch(ids []string) {
 
 // shardedMap is a bounded map with the generations its values were read at.
 type shardedMap[K comparable, V any] struct {
-	limit  int         // of the sizes in a shard; a full shard starts over
-	size   func(V) int // nil: one each
 	shards [16]struct {
 		sync.RWMutex
-		m     map[K]stamped[V]
-		sizes int
+		m map[K]stamped[V]
 	}
 }
 
@@ -88,17 +81,8 @@ type stamped[V any] struct {
 	a, b  uint64
 }
 
-const (
-	ruleCacheShard   = 16 << 10  // entries
-	memberCacheShard = 256 << 10 // user ids
-)
-
-func (s *shardedMap[K, V]) sizeOf(v V) int {
-	if s.size == nil {
-		return 1
-	}
-	return s.size(v)
-}
+// ruleCacheShard is the most entries of a shard; a full one starts over.
+const ruleCacheShard = 16 << 10
 
 func (s *shardedMap[K, V]) get(hash uint64, k K, a, b uint64) (V, bool) {
 	sh := &s.shards[hash%uint64(len(s.shards))]
@@ -112,15 +96,10 @@ func (s *shardedMap[K, V]) put(hash uint64, k K, v V, a, b uint64) {
 	sh := &s.shards[hash%uint64(len(s.shards))]
 	sh.Lock()
 	defer sh.Unlock()
-	size := s.sizeOf(v)
-	if old, ok := sh.m[k]; ok {
-		sh.sizes -= s.sizeOf(old.value)
-	}
-	if sh.m == nil || sh.sizes+size > s.limit {
-		sh.m, sh.sizes = make(map[K]stamped[V]), 0
+	if _, there := sh.m[k]; sh.m == nil || !there && len(sh.m) >= ruleCacheShard {
+		sh.m = make(map[K]stamped[V])
 	}
 	sh.m[k] = stamped[V]{v, a, b}
-	sh.sizes += size
 }
 
 // SingleRules answers from memory when nothing relevant was committed since
@@ -239,24 +218,4 @@ func (tx *Tx) GroupRules(groupID, userID string) (GroupRules, error) {
 	r.Member, err = tx.queryRow(`SELECT role, mute_until FROM group_member WHERE group_id = $1 AND user_id = $2`,
 		[]any{groupID, userID}, &r.Role, &r.MuteUntil)
 	return r, err
-}
-
-// GroupMemberIDs returns the members a message of the group goes to. The slice
-// is shared: do not change it.
-func (s *Store) GroupMemberIDs(ctx context.Context, groupID string) ([]string, error) {
-	a := s.rules.gen(groupID).Load()
-	h := maphash.String(s.rules.seed, groupID)
-	if ids, ok := s.rules.members.get(h, groupID, a, 0); ok {
-		return ids, nil
-	}
-	var ids []string
-	err := s.Read(ctx, func(tx *Tx) (err error) {
-		ids, err = tx.GroupMemberIDs(groupID)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	s.rules.members.put(h, groupID, slices.Clip(ids), a, 0)
-	return ids, nil
 }

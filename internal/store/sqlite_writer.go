@@ -249,7 +249,7 @@ func (w *sqliteWriter) runGroup(g *group, requests []*writeRequest) error {
 	for i, r := range requests {
 		var err error
 		if r.append != nil {
-			err = w.appendOne(g, r.append)
+			err = w.appendAll(g, r.append)
 		} else {
 			err = w.callOne(g, r.fn)
 		}
@@ -257,6 +257,7 @@ func (w *sqliteWriter) runGroup(g *group, requests []*writeRequest) error {
 			return fatal.error
 		}
 		g.results[i] = err
+		g.tx.reportRows()
 	}
 	for _, k := range g.readLog {
 		if _, err := g.tx.exec(advanceRead, k.user, k.log, g.reads[k]); err != nil {
@@ -294,6 +295,19 @@ func (w *sqliteWriter) callOne(g *group, fn func(*Tx) error) error {
 const advanceRead = `INSERT INTO read_position (user_id, log, seq) VALUES ($1, $2, $3)
 	ON CONFLICT (user_id, log) DO UPDATE SET seq = excluded.seq WHERE read_position.seq < excluded.seq`
 
+// appendAll accepts a message and those that follow it.
+func (w *sqliteWriter) appendAll(g *group, a *Append) error {
+	if err := w.appendOne(g, a); err != nil {
+		return err
+	}
+	for _, next := range a.Then {
+		if err := w.appendOne(g, next); err != nil {
+			return groupError{err}
+		}
+	}
+	return nil
+}
+
 // appendOne gives the message its seq and inserts it. It needs no savepoint:
 // whatever can refuse the message comes before its first write, and a write
 // that fails voids the group, whose members are then run alone.
@@ -319,6 +333,9 @@ func (w *sqliteWriter) appendOne(g *group, a *Append) error {
 			}
 			return groupError{err}
 		}
+	}
+	if a.Skip {
+		return nil
 	}
 	if !a.Unstored {
 		if err := w.insert(g, a); err != nil {

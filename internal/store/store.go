@@ -31,6 +31,10 @@ type Options struct {
 	// 10 GiB. What does not fit is not kept, and leaves the mark of a gap.
 	OutboxBytes int64
 
+	// Wrote, if set, is told how many rows of each table a transaction wrote, as
+	// far as it is one caller's. Tests ask, for the cost of a change.
+	Wrote func(rows map[string]int64)
+
 	Recorder Recorder     // default: nobody wants events
 	Logger   *slog.Logger // default: discards
 	Now      func() time.Time
@@ -61,6 +65,7 @@ type Store struct {
 	engine   engine
 	recorder Recorder
 	rules    *ruleCache
+	rosters  rosters
 	log      *slog.Logger
 	now      func() time.Time
 	outbox   chan struct{}
@@ -69,6 +74,7 @@ type Store struct {
 	waiting     backlog
 	missed      atomic.Int64
 	pulled      broadcast
+	wrote       func(map[string]int64)
 }
 
 // ErrClosed is returned by calls on a store that was closed.
@@ -97,6 +103,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		log:      o.Logger,
 		now:      o.Now,
 		outbox:   make(chan struct{}, 1),
+		wrote:    o.Wrote,
 	}
 	var err error
 	if o.PostgresURL != "" {

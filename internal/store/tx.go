@@ -26,9 +26,12 @@ type Tx struct {
 	writing bool
 	reopen  func(im.ConversationID) // the engine forgets that a log's rows exist; may be nil
 
+	rows map[string]int64 // written by table, if somebody wants to know
+
 	// What follows a commit; dropped with a rollback.
 	after   []func()
 	touched []string
+	rosters []rosterChange
 	waits   []waits // changes of what waits in the outbox
 	missed  int64   // events the outbox had no room for
 	outbox  bool
@@ -63,6 +66,7 @@ func (tx *Tx) touch(ids ...string) { tx.touched = append(tx.touched, ids...) }
 // committed publishes what waited for the commit.
 func (tx *Tx) committed() {
 	tx.store.rules.touch(tx.touched)
+	tx.store.rosters.committed(tx.rosters)
 	for _, f := range tx.after {
 		f()
 	}
@@ -75,19 +79,28 @@ func (tx *Tx) committed() {
 	}
 }
 
+// uncertain drops what is cached of everything that a lost commit may have
+// changed.
+func (tx *Tx) uncertain() {
+	tx.store.rules.touch(tx.touched)
+	tx.store.rosters.lost(tx.rosters)
+}
+
 // mark and rewind keep what waits for the commit in step with savepoints.
 type txMark struct {
-	after, touched, waits int
-	missed                int64
-	outbox                bool
+	after, touched, rosters, waits int
+	missed                         int64
+	outbox                         bool
 }
 
 func (tx *Tx) mark() txMark {
-	return txMark{after: len(tx.after), touched: len(tx.touched), waits: len(tx.waits), missed: tx.missed, outbox: tx.outbox}
+	return txMark{
+		after: len(tx.after), touched: len(tx.touched), rosters: len(tx.rosters), waits: len(tx.waits), missed: tx.missed, outbox: tx.outbox,
+	}
 }
 
 func (tx *Tx) rewind(m txMark) {
-	tx.after, tx.touched, tx.waits = tx.after[:m.after], tx.touched[:m.touched], tx.waits[:m.waits]
+	tx.after, tx.touched, tx.rosters, tx.waits = tx.after[:m.after], tx.touched[:m.touched], tx.rosters[:m.rosters], tx.waits[:m.waits]
 	tx.missed, tx.outbox = m.missed, m.outbox
 }
 
@@ -102,7 +115,38 @@ func (tx *Tx) exec(query string, args ...any) (int64, error) {
 	if err != nil {
 		return 0, tx.dialect.wrap(err)
 	}
-	return res.RowsAffected()
+	n, err := res.RowsAffected()
+	tx.countRows(query, n)
+	return n, err
+}
+
+// countRows notes how many rows a statement wrote.
+func (tx *Tx) countRows(query string, n int64) {
+	if tx.store.wrote == nil {
+		return
+	}
+	words := strings.Fields(query)
+	table := ""
+	switch words[0] {
+	case "INSERT", "DELETE":
+		table = words[2]
+	case "UPDATE":
+		table = words[1]
+	default:
+		return
+	}
+	if tx.rows == nil {
+		tx.rows = make(map[string]int64)
+	}
+	tx.rows[table] += n
+}
+
+// reportRows tells what one caller wrote.
+func (tx *Tx) reportRows() {
+	if tx.rows != nil {
+		tx.store.wrote(tx.rows)
+		tx.rows = nil
+	}
 }
 
 // queryRow scans the first row into dest and reports whether there was one.
@@ -118,6 +162,7 @@ func (tx *Tx) queryRow(query string, args []any, dest ...any) (bool, error) {
 	if err := rows.Scan(dest...); err != nil {
 		return false, fmt.Errorf("scan: %w", err)
 	}
+	tx.countRows(query, 1)
 	return true, tx.dialect.wrap(rows.Close())
 }
 

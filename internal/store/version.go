@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"github.com/parley-im/parley/internal/im"
 )
@@ -36,6 +37,25 @@ func (tx *Tx) nextVersion(kind im.VersionKind, ownerID string) (v im.Version, er
 		return v, fmt.Errorf("next version of list %d of %s: %w", kind, ownerID, err)
 	}
 	return v, nil
+}
+
+// nextVersions counts one operation on a list of each of the owners, in the
+// order of their ids: two operations on the same ones would otherwise wait for
+// each other. What it changes is stamped with versionOf.
+func (tx *Tx) nextVersions(kind im.VersionKind, ownerIDs []string) error {
+	d := tx.dialect
+	sorted := slices.Compact(slices.Sorted(slices.Values(ownerIDs)))
+	_, err := tx.exec(`INSERT INTO version_log (kind, owner_id, version_id, version) SELECT $1, q.id, `+d.randomID()+`, 1 FROM `+d.each(2)+` WHERE true
+		ON CONFLICT (kind, owner_id) DO UPDATE SET version = version_log.version + 1`, kind, d.list(sorted))
+	if err != nil {
+		return fmt.Errorf("next versions of lists %d: %w", kind, err)
+	}
+	return nil
+}
+
+// versionOf is an expression for the version of a list as nextVersions left it.
+func versionOf(kind, owner string) string {
+	return `(SELECT v.version FROM version_log v WHERE v.kind = ` + kind + ` AND v.owner_id = ` + owner + `)`
 }
 
 // takeBackVersion undoes nextVersion when nothing was changed after all. The
@@ -72,6 +92,46 @@ func (tx *Tx) restored(kind im.VersionKind, ownerID, elementID string) error {
 		return err
 	}
 	_, err = tx.exec(`UPDATE version_log SET sort_version = $1 WHERE kind = $2 AND owner_id = $3 AND sort_version < $1`, gone, kind, ownerID)
+	return err
+}
+
+// removedAll and restoredAll are removed and restored for many elements of a
+// list.
+func (tx *Tx) removedAll(kind im.VersionKind, ownerID string, elementIDs []string, version uint64) error {
+	d := tx.dialect
+	_, err := tx.exec(`INSERT INTO tombstone (kind, owner_id, element_id, version) SELECT $1, $2, q.id, $3 FROM `+d.each(4)+` WHERE true
+		ON CONFLICT (kind, owner_id, element_id) DO UPDATE SET version = excluded.version`, kind, ownerID, version, d.list(elementIDs))
+	return err
+}
+
+func (tx *Tx) restoredAll(kind im.VersionKind, ownerID string, elementIDs []string) error {
+	d := tx.dialect
+	if _, err := tx.exec(`UPDATE version_log SET sort_version = (SELECT max(t.version) FROM tombstone t WHERE t.kind = $1 AND t.owner_id = $2 AND t.element_id IN `+d.ids(3)+`)
+		WHERE kind = $1 AND owner_id = $2 AND EXISTS (SELECT 1 FROM tombstone t WHERE t.kind = $1 AND t.owner_id = $2 AND t.version > version_log.sort_version
+		AND t.element_id IN `+d.ids(3)+`)`, kind, ownerID, d.list(elementIDs)); err != nil {
+		return err
+	}
+	_, err := tx.exec(`DELETE FROM tombstone WHERE kind = $1 AND owner_id = $2 AND element_id IN `+d.ids(3), kind, ownerID, d.list(elementIDs))
+	return err
+}
+
+// removedFrom and restoredTo are removed and restored for one element of many
+// lists, which nextVersions counted.
+func (tx *Tx) removedFrom(kind im.VersionKind, ownerIDs []string, elementID string) error {
+	d := tx.dialect
+	_, err := tx.exec(`INSERT INTO tombstone (kind, owner_id, element_id, version) SELECT $1, q.id, $2, `+versionOf("$1", "q.id")+` FROM `+d.each(3)+` WHERE true
+		ON CONFLICT (kind, owner_id, element_id) DO UPDATE SET version = excluded.version`, kind, elementID, d.list(ownerIDs))
+	return err
+}
+
+func (tx *Tx) restoredTo(kind im.VersionKind, ownerIDs []string, elementID string) error {
+	d := tx.dialect
+	if _, err := tx.exec(`UPDATE version_log SET sort_version = (SELECT t.version FROM tombstone t WHERE t.kind = $1 AND t.owner_id = version_log.owner_id AND t.element_id = $2)
+		WHERE kind = $1 AND owner_id IN `+d.ids(3)+` AND EXISTS (SELECT 1 FROM tombstone t WHERE t.kind = $1 AND t.owner_id = version_log.owner_id
+		AND t.element_id = $2 AND t.version > version_log.sort_version)`, kind, elementID, d.list(ownerIDs)); err != nil {
+		return err
+	}
+	_, err := tx.exec(`DELETE FROM tombstone WHERE kind = $1 AND element_id = $2 AND owner_id IN `+d.ids(3), kind, elementID, d.list(ownerIDs))
 	return err
 }
 

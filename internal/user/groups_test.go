@@ -26,9 +26,9 @@ func (c *crier) RenderNotice(n im.Notice) (im.ContentType, []byte) {
 	return 1303, nil
 }
 
-func (c *crier) Deliver(m *im.Message, to []string, _ string) {
+func (c *crier) Deliver(m *im.Message, to im.Audience, _ string) {
 	if m.ContentType == 1516 {
-		c.heard = append(c.heard, slices.Sorted(slices.Values(to)))
+		c.heard = append(c.heard, to.IDs())
 	}
 }
 

@@ -29,7 +29,10 @@ type Service struct {
 
 // New returns a service that announces changes through messages.
 func New(s *store.Store, m *message.Service, h im.Hooks, log *slog.Logger) *Service {
-	return &Service{store: s, messages: m, hooks: h, log: log}
+	out := &Service{store: s, messages: m, hooks: h, log: log}
+	m.Spreads().Handle(store.SpreadToFriends, out.toFriends)
+	m.Spreads().Handle(store.SpreadToGroups, out.toGroups)
+	return out
 }
 
 // EnsureAdmins makes the profiles of the server's administrators, or gives
@@ -142,7 +145,7 @@ func tooLong(text *string) bool { return text != nil && len(*text) > im.MaxText 
 func validRecvOpt(o im.RecvOpt) bool { return o >= im.RecvNotify && o <= im.RecvNoNotify }
 
 // Update changes a profile and tells the user's devices and, if it shows
-// there, those who have him in their friend list.
+// there, those who have him in their friend list and his groups.
 func (s *Service) Update(ctx context.Context, userID string, c im.UserChange) error {
 	if err := checkChange(c); err != nil {
 		return err
@@ -202,11 +205,9 @@ var errUnknown = im.ErrNotFound.With("userID not found")
 
 // update makes a change and tells of it; and runs in its transaction.
 func (s *Service) update(ctx context.Context, userID string, c im.UserChange, and func(*store.Tx) error) error {
-	var friends []string // whose lists count the change already
-	var rest bool
-	var groups []im.MemberChanged // the same
+	caller, shows := im.CallerOf(ctx), false
 	err := s.store.Write(ctx, func(tx *store.Tx) error {
-		friends, rest, groups = nil, false, nil
+		shows = false
 		before, found, err := tx.LockUser(userID)
 		if err != nil {
 			return err
@@ -220,29 +221,19 @@ func (s *Service) update(ctx context.Context, userID string, c im.UserChange, an
 		if err := and(tx); err != nil {
 			return err
 		}
-		if !differs(c.Nickname, before.Nickname) && !differs(c.FaceURL, before.FaceURL) {
+		if shows = differs(c.Nickname, before.Nickname) || differs(c.FaceURL, before.FaceURL); !shows {
 			return nil
 		}
-		if err := tx.BeginProfileSpread(userID); err != nil {
-			return err
-		}
-		if friends, rest, err = spreadChunk(tx, userID); err != nil {
-			return err
-		}
-		groups, err = s.inGroups(ctx, tx, userID)
-		return err
+		return beginSpread(tx, caller, userID)
 	})
 	if err != nil {
 		return err
 	}
-	ctx, operator := context.WithoutCancel(ctx), im.CallerOf(ctx).UserID // it is changed, whether the caller waits or not
-	s.tell(ctx, message.Notification{SendID: operator, RecvID: userID, Notice: im.UserChanged{UserID: userID}})
-	s.tellGroups(ctx, operator, groups)
-	s.tellFriends(ctx, operator, userID, friends)
-	if rest {
-		if err := s.spread(ctx, operator, userID); err != nil {
-			s.log.ErrorContext(ctx, "profile change is not in every friend list before the next start", "error", err)
-		}
+	ctx = context.WithoutCancel(ctx) // it is changed, whether the caller waits or not
+	s.tell(ctx, message.Notification{SendID: caller.UserID, RecvID: userID, Notice: im.UserChanged{UserID: userID}})
+	if shows {
+		s.messages.Spreads().Begin(ctx, store.SpreadToGroups, userID)
+		s.messages.Spreads().Begin(ctx, store.SpreadToFriends, userID)
 	}
 	return nil
 }

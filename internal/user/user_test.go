@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/message"
 	"github.com/parley-im/parley/internal/store"
 	"github.com/parley-im/parley/internal/store/storetest"
 	"github.com/parley-im/parley/internal/user"
@@ -16,7 +17,7 @@ func TestMain(m *testing.M) { storetest.Main(m) }
 
 func TestEnsureAdmins(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, open storetest.Open) {
-		users := user.New(open(store.Options{}), nil, im.NoHooks{}, slog.New(slog.DiscardHandler))
+		users := newUsers(open(store.Options{}))
 		for _, nickname := range []string{"first", "first", "second"} { // a start, a restart, a changed configuration
 			if err := users.EnsureAdmins(t.Context(), []im.User{{UserID: "imAdmin", Nickname: nickname}}); err != nil {
 				t.Fatal(err)
@@ -31,7 +32,7 @@ func TestEnsureAdmins(t *testing.T) {
 
 func TestRegister(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, open storetest.Open) {
-		users := user.New(open(store.Options{}), nil, im.NoHooks{}, slog.New(slog.DiscardHandler))
+		users := newUsers(open(store.Options{}))
 		if err := users.Register(t.Context(), []im.User{{UserID: "taken", Nickname: "n"}}); err != nil {
 			t.Fatal(err)
 		}
@@ -57,4 +58,9 @@ func TestRegister(t *testing.T) {
 			t.Errorf("registered %v, %v", got, err)
 		}
 	})
+}
+
+func newUsers(s *store.Store) *user.Service {
+	out := &outbox{told: map[string]int{}}
+	return user.New(s, message.New(s, nil, out, out, message.Options{}), im.NoHooks{}, slog.New(slog.DiscardHandler))
 }
