@@ -31,7 +31,6 @@ type crowd struct {
 	groups  *group.Service
 	userIDs []string
 
-	watching atomic.Bool
 	mu       sync.Mutex
 	most     map[string]int64 // rows of a table in one transaction
 	moves    atomic.Int64     // transactions that begin, move or end a spread
