@@ -31,10 +31,10 @@ type crowd struct {
 	groups  *group.Service
 	userIDs []string
 
-	mu       sync.Mutex
-	most     map[string]int64 // rows of a table in one transaction
-	moves    atomic.Int64     // transactions that begin, move or end a spread
-	onMove   atomic.Pointer[func()]
+	mu     sync.Mutex
+	most   map[string]int64 // rows of a table in one transaction
+	moves  atomic.Int64     // transactions that begin, move or end a spread
+	onMove atomic.Pointer[func()]
 }
 
 func newCrowd(t *testing.T, open storetest.Open, size int) *crowd {
