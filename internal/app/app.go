@@ -116,7 +116,7 @@ func build(ctx context.Context, o Options) (*server, error) {
 	}
 	s.store, err = store.Open(ctx, store.Options{
 		Dir: c.DataDir, PostgresURL: c.Storage.Postgres.URL, Synchronous: c.Storage.SQLite.Synchronous, MmapBytes: c.Storage.SQLite.MmapSize,
-		Recorder: s.hooks, Logger: o.Logger,
+		OutboxBytes: c.Webhooks.Outbox.MaxBytes, Recorder: s.hooks, Logger: o.Logger,
 	})
 	if err != nil {
 		return nil, err

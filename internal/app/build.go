@@ -117,6 +117,25 @@ func webhookConfig(c *config.Config) webhook.Config {
 		URL: w.URL, BeforeDeadline: w.BeforeDeadline, StrictActionCode: w.StrictActionCode, CommandInQuery: w.CommandInQuery,
 		MaxConcurrency: w.MaxConcurrency, Strict: c.Strict, InsecureSkipVerify: w.InsecureSkipVerify, Callbacks: make(map[string]webhook.Callback, len(w.Callbacks)),
 	}
+	out.Secrets = []string{w.Secret, w.PreviousSecret}
+	out.Concurrency, out.Rate = w.Concurrency, float64(w.Rate)
+	out.Breaker = webhook.Breaker{Failures: w.Breaker.Failures, Rate: w.Breaker.Rate, Window: w.Breaker.Window, Probe: w.Breaker.Probe}
+	if out.Breaker.Rate == 0 {
+		out.Breaker.Rate = -1 // none
+	}
+	out.Alert = webhook.AlertHook{URL: w.Alert.URL, Secrets: []string{w.Alert.Secret}}
+	out.Verify = webhook.Verify(w.Verify)
+	out.Keep = webhook.Keep{
+		Deliveries: w.DeliveryLog.Keep, DeliveryRows: w.DeliveryLog.Rows, Dead: w.DeadLetters.Keep, DeadRows: w.DeadLetters.Rows,
+		Pull: w.PullLog.Keep, PullBytes: w.PullLog.MaxBytes,
+	}
+	for _, e := range w.Endpoints {
+		out.Endpoints = append(out.Endpoints, webhook.Endpoint{
+			Name: e.Name, URL: e.URL, Secrets: []string{e.Secret, e.PreviousSecret}, Events: e.Events, AttentionIDs: e.AttentionIDs,
+			AllowedTypes: ranges(e.AllowedTypes), DeniedTypes: ranges(e.DeniedTypes), Timeout: e.Timeout, Concurrency: e.Concurrency,
+			Rate: float64(e.Rate), Shadow: e.Shadow, Pull: e.Pull,
+		})
+	}
 	for key, cb := range w.Callbacks {
 		out.Callbacks[key] = webhook.Callback{
 			Enable: cb.Enable, Command: cb.Command, URL: cb.URL, Timeout: cb.Timeout, FailedContinue: cb.FailedContinue,

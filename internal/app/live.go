@@ -44,6 +44,7 @@ func (s *server) apply(ctx context.Context, users *user.Service, c *config.Confi
 		return fmt.Errorf("webhooks: %w", err)
 	}
 	useLog()
+	s.store.SetOutboxBytes(c.Webhooks.Outbox.MaxBytes)
 	s.outbox.Tune(outbox.Retry(c.Webhooks.Retry))
 	s.auth.SetRules(authRules(c))
 	s.useNoticeStyles(c)

@@ -90,6 +90,10 @@ func (l *loader) applyFile(f *file, legacy bool) {
 
 func (l *loader) applyValue(v *value) {
 	k := v.leaf.key
+	if k.kind == endpointList {
+		l.applyEndpoints(v)
+		return
+	}
 	dst := k.bind(l.draft)
 	before := format(dst, k.kind)
 	if err := assign(dst, k.kind, v.node); err != nil {

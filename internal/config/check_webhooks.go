@@ -41,8 +41,12 @@ func (l *loader) checkWebhooks() {
 		l.checkCallback(r, c)
 	}
 	l.checkBases()
+	l.checkEndpoints()
 	l.checkSigning(anyEnabled)
 	l.checkNotYet()
+	if v, ok := l.given(webhooksFile, "insecureSkipVerify"); ok && w.InsecureSkipVerify {
+		l.at(v, Warning, "insecureSkipVerify is on: whoever is on the way can read and change what is sent to handlers")
+	}
 }
 
 // checkNotYet warns about settings of webhooks.yml that have no effect yet.
@@ -171,8 +175,10 @@ func (l *loader) checkBases() {
 	for _, b := range append([]baseURL{common}, own...) {
 		l.checkBase(b)
 	}
-	if w.AlertURL != "" {
-		l.checkBase(baseURL{path: "alertURL", raw: w.AlertURL, enabled: true})
+	for _, path := range []string{"alert.url", "alertURL"} {
+		if v, ok := l.given(webhooksFile, path); ok && w.Alert.URL != "" {
+			l.checkURL(v, v.node, baseURL{path: path, raw: w.Alert.URL, enabled: true}, w.Alert.Secret != "")
+		}
 	}
 }
 
@@ -193,9 +199,14 @@ func (l *loader) checkBase(b baseURL) {
 	if !ok || b.raw == "" {
 		return
 	}
+	l.checkURL(v, v.node, b, l.draft.Webhooks.Secret != "")
+}
+
+// checkURL judges a URL whose place is n.
+func (l *loader) checkURL(v *value, n *node, b baseURL, signed bool) {
 	shown := redactURL(b.raw)
 	wrong := func(format string, args ...any) {
-		l.atValue(v, Error, "%s '%s': %s", b.path, shown, fmt.Sprintf(format, args...))
+		l.atNode(v, n, Error, "%s '%s': %s", b.path, shown, fmt.Sprintf(format, args...))
 	}
 	u, err := url.Parse(b.raw)
 	scheme, _, hasScheme := strings.Cut(b.raw, "://")
@@ -219,14 +230,9 @@ func (l *loader) checkBase(b baseURL) {
 		wrong("a fragment ('#') cannot be sent")
 		return
 	}
-	if b.enabled && strings.EqualFold(u.Scheme, "http") && public(u.Hostname()) && !l.signed() {
+	if b.enabled && strings.EqualFold(u.Scheme, "http") && public(u.Hostname()) && !signed {
 		l.at(v, Warning, "%s '%s' is plain http to a public address and requests are not signed: use https", b.path, shown)
 	}
-}
-
-func (l *loader) signed() bool {
-	built := findKey(schemaOf(webhooksFile).keys, "secret").notYet == ""
-	return built && l.draft.Webhooks.Secret != ""
 }
 
 // privateSuffixes end names that no public resolver knows.
@@ -252,6 +258,18 @@ var signatureAlgorithms = []string{"HMAC-SHA1", "HMAC-SHA256", "HMAC-SHA512"}
 
 func (l *loader) checkSigning(anyEnabled bool) {
 	w := &l.draft.Webhooks
+	for _, s := range []struct{ path, text string }{
+		{"secret", w.Secret}, {"previousSecret", w.PreviousSecret}, {"alert.secret", w.Alert.Secret},
+	} {
+		if v, ok := l.given(webhooksFile, s.path); ok {
+			l.checkKeyText(v, v.node, s.path, s.text)
+		}
+	}
+	if v, ok := l.given(webhooksFile, "verify.callback"); ok && w.Verify.Callback != "" {
+		if _, known := registry.Lookup(w.Verify.Callback); !known {
+			l.atValue(v, Error, "verify.callback: no callback has the key '%s'", w.Verify.Callback)
+		}
+	}
 	if v, ok := l.given(webhooksFile, "previousSecret"); ok && w.PreviousSecret != "" && w.Secret == "" {
 		l.at(v, Warning, "previousSecret has no effect without secret")
 	}

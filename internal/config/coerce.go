@@ -25,6 +25,7 @@ const (
 	days
 	duration
 	types
+	endpointList
 )
 
 // expected completes "expected …" in an error.
@@ -50,6 +51,8 @@ func (k kind) expected() string {
 		return "a duration such as 8s or 5m, or whole seconds"
 	case types:
 		return "a list of content types such as 101 or ranges such as 200-500"
+	case endpointList:
+		return "a list of endpoints, each with name, events and url (or pull: true)"
 	case section:
 		return "a section with keys of its own"
 	default:
@@ -248,6 +251,8 @@ func format(src any, k kind) string {
 			words[i] = strconv.Itoa(v)
 		}
 		return "[" + strings.Join(words, ", ") + "]"
+	case *[]Endpoint:
+		return formatEndpoints(*p)
 	case *[]TypeRange:
 		words := make([]string, len(*p))
 		for i, v := range *p {

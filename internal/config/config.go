@@ -232,7 +232,15 @@ type Webhooks struct {
 	MaxConcurrency     int    // before-calls in flight per callback
 	Retry              Retry
 	Breaker            Breaker
-	AlertURL           string
+	Alert              Alert
+	Concurrency        int // lanes of after-callbacks in work per endpoint
+	Rate               int // attempts per second and endpoint, 0 for no limit
+	Endpoints          []Endpoint
+	Verify             Verify
+	Outbox             Outbox
+	DeadLetters        Kept
+	DeliveryLog        Kept
+	PullLog            PullLog
 	CommandInQuery     bool // send ?command=, as releases up to 3.4 did
 	InsecureSkipVerify bool
 	Signature          Signature
@@ -248,8 +256,38 @@ type Retry struct {
 // Breaker decides when an endpoint counts as down.
 type Breaker struct {
 	Failures int           // consecutive failures that open it
+	Rate     int           // percent of at least 20 calls that open it too, 0 for none
 	Window   time.Duration // over which the failure rate is taken
 	Probe    time.Duration // between attempts while open
+}
+
+// Alert is where the operator is told of endpoints that fail and come back.
+type Alert struct {
+	URL    string // "" for none
+	Secret string
+}
+
+// Verify checks endpoints before traffic needs them.
+type Verify struct {
+	Every    time.Duration // 0 is off
+	Callback string        // called with a test body; "" opens a connection only
+}
+
+// Outbox bounds what waits.
+type Outbox struct {
+	MaxBytes int64 // per endpoint
+}
+
+// Kept bounds a list that is looked at later.
+type Kept struct {
+	Keep time.Duration
+	Rows int64
+}
+
+// PullLog bounds the log of each endpoint that fetches.
+type PullLog struct {
+	Keep     time.Duration
+	MaxBytes int64
 }
 
 // Signature is the scheme of OpenIM's commercial edition, which signs a nonce
@@ -325,7 +363,12 @@ func Default() *Config {
 			Callbacks:        make(map[string]Callback),
 			MaxConcurrency:   256,
 			Retry:            Retry{Initial: time.Second, Max: 5 * time.Minute, GiveUpAfter: day},
-			Breaker:          Breaker{Failures: 10, Window: 30 * time.Second, Probe: 10 * time.Second},
+			Breaker:          Breaker{Failures: 10, Rate: 50, Window: 30 * time.Second, Probe: 10 * time.Second},
+			Concurrency:      256,
+			Outbox:           Outbox{MaxBytes: 10 << 30},
+			DeadLetters:      Kept{Keep: 30 * day, Rows: 1_000_000},
+			DeliveryLog:      Kept{Keep: 7 * day, Rows: 500_000},
+			PullLog:          PullLog{Keep: 7 * day, MaxBytes: 1 << 30},
 		},
 		Storage: Storage{SQLite: SQLite{Synchronous: "FULL"}},
 		Metrics: Metrics{Enable: true},

@@ -182,6 +182,10 @@ func docsWebhooks(b *strings.Builder, f *file, d *draft) {
 	for _, k := range callbackKeys(first) {
 		options = append(options, leaf{file: f, path: "<callback>." + k.name, key: &k})
 	}
+	b.WriteString("\nKeys of each entry of `endpoints`:\n\n| Key | Meaning |\n|---|---|\n")
+	for _, k := range endpointKeys {
+		fmt.Fprintf(b, "| `%s` | %s |\n", k.name, docsEscape(k.doc))
+	}
 	b.WriteString("\nOptions of each callback:\n\n")
 	docsTable(b, options, d)
 	b.WriteString("\nThe callbacks. *Since* is the first OpenIM release whose file has the key; this server accepts all of them.\n\n")

@@ -233,6 +233,48 @@ func TestErrors(t *testing.T) {
 			[]string{"unknown key 'something'"},
 		},
 		{
+			"a secret that is no key",
+			map[string]string{"webhooks.yml": "secret: hush\n"},
+			"webhooks.yml:1:9: ",
+			[]string{"secret: expected whsec_"},
+		},
+		{
+			"a slip in an endpoint",
+			map[string]string{"webhooks.yml": "endpoints:\n  - name: audit\n    rat: 5\n    pull: true\n    events: [after*]\n"},
+			"webhooks.yml:3:5: ",
+			[]string{"unknown key 'endpoints[0].rat' (did you mean 'rate'?)"},
+		},
+		{
+			"an event nobody sends",
+			map[string]string{"webhooks.yml": "endpoints:\n  - {name: audit, pull: true, events: [afterSendSingelMsg]}\n"},
+			"webhooks.yml:2:31: ",
+			[]string{"no callback matches 'afterSendSingelMsg' (did you mean 'afterSendSingleMsg'?)"},
+		},
+		{
+			"a before-callback for an endpoint that is only told",
+			map[string]string{"webhooks.yml": "endpoints:\n  - {name: audit, pull: true, events: [before*]}\n"},
+			"webhooks.yml:2:31: ",
+			[]string{"'before*' covers before-callbacks only"},
+		},
+		{
+			"endpoints of one name",
+			map[string]string{"webhooks.yml": "endpoints:\n  - {name: a, pull: true, events: [after*]}\n  - {name: a, pull: true, events: [after*]}\n"},
+			"webhooks.yml:3:6: ",
+			[]string{"'a' is the name of another endpoint"},
+		},
+		{
+			"an endpoint's secret that is no key",
+			map[string]string{"webhooks.yml": "endpoints:\n  - {name: a, pull: true, events: [after*], secret: hush}\n"},
+			"webhooks.yml:2:45: ",
+			[]string{"endpoints[0].secret: expected whsec_"},
+		},
+		{
+			"an endpoint's placeholder",
+			map[string]string{"webhooks.yml": "endpoints:\n  - {name: a, events: [after*], url: 'http://h/:command'}\n"},
+			"webhooks.yml:2:33: ",
+			[]string{"leave out ':command'"},
+		},
+		{
 			"slip in another file",
 			map[string]string{"log.yml": "isStdot: true\n"},
 			"log.yml:1:1: ",
@@ -444,7 +486,7 @@ func TestWarnings(t *testing.T) {
 			"TLS not verified",
 			map[string]string{"webhooks.yml": "url: https://biz.example.com/x\ninsecureSkipVerify: true\nretry:\n  max: 5m\n"},
 			"warning: webhooks.yml:2:1: ",
-			[]string{"insecureSkipVerify has no effect: certificates are always verified"},
+			[]string{"insecureSkipVerify is on"},
 		},
 		{
 			"all message types",
@@ -457,12 +499,6 @@ func TestWarnings(t *testing.T) {
 			map[string]string{"webhooks.yml": url + "beforeCreateGroupChatConversations:\n  enable: true\n"},
 			"warning: webhooks.yml:3:3: ",
 			[]string{"failedContinue false"},
-		},
-		{
-			"signing before it exists",
-			map[string]string{"webhooks.yml": "secret: hush\n"},
-			"warning: webhooks.yml:1:1: ",
-			[]string{"secret has no effect"},
 		},
 		{
 			"file name",

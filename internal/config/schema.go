@@ -164,10 +164,10 @@ func keyNames(keys []key) []string {
 }
 
 // secret reports whether values of a key must never be shown. The sections
-// above it do not count: tokenPolicy.expire is no secret.
+// above it do not count: tokenPolicy.expire is no secret. Endpoints hold some.
 func secret(path string) bool {
 	path = strings.ToLower(path[strings.LastIndexByte(path, '.')+1:])
-	for _, word := range []string{"secret", "password", "pwd", "token", "key", "credential"} {
+	for _, word := range []string{"secret", "password", "pwd", "token", "key", "credential", "endpoints"} {
 		if strings.Contains(path, word) {
 			return true
 		}

@@ -6,10 +6,7 @@ const webhooksFile = "webhooks"
 
 // What the webhook engine does not do yet. A value for one of these is warned
 // about, because an operator relies on it.
-const (
-	notSigned = "requests are not signed yet"
-	notPaused = "endpoints that are down are not paused yet"
-)
+const notSigned = "a signed nonce protects no request; set secret, which signs all of it"
 
 func webhooksSchema() *file {
 	keys := []key{
@@ -18,7 +15,7 @@ func webhooksSchema() *file {
 			bind: func(d *draft) any { return &d.Webhooks.URL },
 		},
 		{
-			name: "insecureSkipVerify", kind: boolean, notYet: "certificates are always verified", doc: "do not verify the handler's TLS certificate",
+			name: "insecureSkipVerify", kind: boolean, doc: "do not verify the handler's TLS certificate",
 			bind: func(d *draft) any { return &d.Webhooks.InsecureSkipVerify },
 		},
 		sect("signature",
@@ -49,11 +46,11 @@ func webhooksSchema() *file {
 			doc: "failedContinue decides about answers with an actionCode other than 0; false approves them, as OpenIM does since 3.7",
 		},
 		{
-			name: "secret", kind: text, notYet: notSigned, doc: "signs every request (Standard Webhooks headers)",
+			name: "secret", kind: text, doc: "signs every request to url (Standard Webhooks headers): whsec_ or whsk_ and base64",
 			bind: func(d *draft) any { return &d.Webhooks.Secret },
 		},
 		{
-			name: "previousSecret", kind: text, notYet: notSigned, doc: "also signs, while the secret is being changed",
+			name: "previousSecret", kind: text, doc: "also signs, while the secret is being changed",
 			bind: func(d *draft) any { return &d.Webhooks.PreviousSecret },
 		},
 		{
@@ -76,22 +73,94 @@ func webhooksSchema() *file {
 		),
 		sect("breaker",
 			key{
-				name: "failures", kind: integer, notYet: notPaused, lo: 1, hi: 1000000, doc: "consecutive failures after which an endpoint is paused",
+				name: "failures", kind: integer, lo: 1, hi: 1000000, doc: "failures in a row after which an endpoint, or one callback of it, counts as down",
 				bind: func(d *draft) any { return &d.Webhooks.Breaker.Failures },
 			},
 			key{
-				name: "window", kind: duration, notYet: notPaused, positive: true, doc: "time over which the failure rate is taken",
+				name: "rate", kind: integer, lo: 0, hi: 100, doc: "percent of at least 20 calls in the window that may fail, 0 for any number",
+				bind: func(d *draft) any { return &d.Webhooks.Breaker.Rate },
+			},
+			key{
+				name: "window", kind: duration, positive: true, doc: "time over which the failure rate is taken",
 				bind: func(d *draft) any { return &d.Webhooks.Breaker.Window },
 			},
 			key{
-				name: "probe", kind: duration, notYet: notPaused, positive: true, doc: "wait between attempts while paused",
+				name: "probe", kind: duration, positive: true, doc: "wait between attempts while it is down",
 				bind: func(d *draft) any { return &d.Webhooks.Breaker.Probe },
 			},
 		),
+		sect("alert",
+			key{
+				name: "url", kind: text, doc: "told of endpoints that are down or back, full outboxes, gaps and dead letters",
+				bind: func(d *draft) any { return &d.Webhooks.Alert.URL },
+			},
+			key{
+				name: "secret", kind: text, doc: "signs the alerts",
+				bind: func(d *draft) any { return &d.Webhooks.Alert.Secret },
+			},
+		),
 		{
-			name: "alertURL", kind: text, notYet: notPaused, doc: "told when an endpoint is paused and when it is back",
-			bind: func(d *draft) any { return &d.Webhooks.AlertURL },
+			name: "alertURL", kind: text, verdict: Legacy, doc: "another spelling of alert.url", replacedBy: "webhooks.yml: alert.url",
+			bind: func(d *draft) any { return &d.Webhooks.Alert.URL },
 		},
+		{
+			name: "concurrency", kind: integer, lo: 1, hi: 100000, doc: "lanes of after-callbacks in work at a time, for each endpoint",
+			bind: func(d *draft) any { return &d.Webhooks.Concurrency },
+		},
+		{
+			name: "rate", kind: integer, lo: 0, hi: 1000000, doc: "attempts of after-callbacks per second, for each endpoint; 0 for no limit",
+			bind: func(d *draft) any { return &d.Webhooks.Rate },
+		},
+		{
+			name: "endpoints", kind: endpointList, doc: "more places that get after-callbacks, or as shadows copies of before-callbacks; see below",
+			bind: func(d *draft) any { return &d.Webhooks.Endpoints },
+		},
+		sect("verify",
+			key{
+				name: "every", kind: duration, doc: "how often endpoints are checked by a test call or a connection; 0 is never",
+				bind: func(d *draft) any { return &d.Webhooks.Verify.Every },
+			},
+			key{
+				name: "callback", kind: text, doc: "callback whose command the test call has; empty opens a connection only",
+				bind: func(d *draft) any { return &d.Webhooks.Verify.Callback },
+			},
+		),
+		sect("outbox",
+			key{
+				name: "maxBytes", kind: integer, lo: 1 << 10, hi: 1 << 50, doc: "after-events that may wait for one endpoint; what comes beyond is not kept and leaves the record of a gap",
+				bind: func(d *draft) any { return &d.Webhooks.Outbox.MaxBytes },
+			},
+		),
+		sect("deadLetters",
+			key{
+				name: "keep", kind: duration, positive: true, doc: "how long events that were given up are kept",
+				bind: func(d *draft) any { return &d.Webhooks.DeadLetters.Keep },
+			},
+			key{
+				name: "rows", kind: integer, lo: 1, hi: 1 << 50, doc: "at most so many of them",
+				bind: func(d *draft) any { return &d.Webhooks.DeadLetters.Rows },
+			},
+		),
+		sect("deliveryLog",
+			key{
+				name: "keep", kind: duration, positive: true, doc: "how long calls are kept in the log",
+				bind: func(d *draft) any { return &d.Webhooks.DeliveryLog.Keep },
+			},
+			key{
+				name: "rows", kind: integer, lo: 1, hi: 1 << 50, doc: "at most so many of them",
+				bind: func(d *draft) any { return &d.Webhooks.DeliveryLog.Rows },
+			},
+		),
+		sect("pullLog",
+			key{
+				name: "keep", kind: duration, positive: true, doc: "how long events can be fetched",
+				bind: func(d *draft) any { return &d.Webhooks.PullLog.Keep },
+			},
+			key{
+				name: "maxBytes", kind: integer, lo: 1 << 10, hi: 1 << 50, doc: "at most so much of them, for each endpoint",
+				bind: func(d *draft) any { return &d.Webhooks.PullLog.MaxBytes },
+			},
+		),
 		{
 			name: "commandInQuery", kind: boolean, doc: "send ?command=<command> instead of a path, for handlers from before 3.4.2",
 			bind: func(d *draft) any { return &d.Webhooks.CommandInQuery },

@@ -352,9 +352,10 @@ func TestLenient(t *testing.T) {
 func TestSecretsAreMasked(t *testing.T) {
 	t.Parallel()
 	const hush = "hush-hush"
+	const key = "whsec_" + "aHVzaC1odXNoaHVzaC1odXNoaHVzaC1odXNo"
 	dir := write(t, map[string]string{
 		"share.yml":            "secret: " + hush + "\n",
-		"webhooks.yml":         "url: http://user:" + hush + "@127.0.0.1:1/x?token=" + hush + "\nsecret: " + hush + "\nafterUserOnline:\n  enable: true\n",
+		"webhooks.yml":         "url: http://user:" + hush + "@127.0.0.1:1/x?token=" + hush + "\nsecret: " + key + "\nendpoints: [{name: a, url: 'http://u:" + hush + "@h', events: [after*], secret: " + key + "}]\nafterUserOnline:\n  enable: true\n",
 		"parley.yml":           "storage:\n  postgres:\n    url: postgres://user:" + hush + "@h/db\n",
 		"minio.yml":            "secretAccessKey: " + hush + "\n",
 		"redis.yml":            "password: " + hush + "\n",
@@ -363,7 +364,7 @@ func TestSecretsAreMasked(t *testing.T) {
 		"openim-rpc-third.yml": "object:\n  cos:\n    secretKey: " + hush + "\n",
 	})
 	_, r := mustLoad(t, Options{Dir: dir, Environ: []string{"IMENV_REDIS_PASSWORD=" + hush}})
-	if report := render(r); strings.Contains(report, hush) {
+	if report := render(r); strings.Contains(report, hush) || strings.Contains(report, key) {
 		t.Errorf("the report shows a secret:\n%s", report)
 	}
 	bad := write(t, map[string]string{

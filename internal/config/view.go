@@ -120,6 +120,8 @@ func jsonValue(src any, k kind) any {
 		return slices.Clone(*p)
 	case *[]int:
 		return slices.Clone(*p)
+	case *[]Endpoint:
+		return formatEndpoints(*p)
 	case *[]TypeRange:
 		out := make([]string, len(*p))
 		for i, r := range *p {

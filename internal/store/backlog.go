@@ -46,7 +46,7 @@ type waits struct {
 
 // room is how many bytes more may wait for an endpoint.
 func (tx *Tx) room(endpoint string) int64 {
-	room := tx.store.outboxBound - tx.store.waiting.of(endpoint)
+	room := tx.store.outboxBound.Load() - tx.store.waiting.of(endpoint)
 	for _, w := range tx.waits {
 		if w.endpoint == endpoint {
 			room -= w.bytes
@@ -57,8 +57,11 @@ func (tx *Tx) room(endpoint string) int64 {
 
 // WaitingBytes is what waits for an endpoint, and the bound.
 func (s *Store) WaitingBytes(endpoint string) (bytes, bound int64) {
-	return s.waiting.of(endpoint), s.outboxBound
+	return s.waiting.of(endpoint), s.outboxBound.Load()
 }
+
+// SetOutboxBytes changes Options.OutboxBytes while the store is open.
+func (s *Store) SetOutboxBytes(bound int64) { s.outboxBound.Store(bound) }
 
 // Missed is how many events were not kept since the start.
 func (s *Store) Missed() int64 { return s.missed.Load() }

@@ -70,7 +70,7 @@ type Store struct {
 	now      func() time.Time
 	outbox   chan struct{}
 
-	outboxBound int64
+	outboxBound atomic.Int64
 	waiting     backlog
 	missed      atomic.Int64
 	pulled      broadcast
@@ -96,8 +96,6 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		o.OutboxBytes = 10 << 30
 	}
 	s := &Store{
-		outboxBound: o.OutboxBytes,
-
 		recorder: o.Recorder,
 		rules:    newRuleCache(),
 		log:      o.Logger,
@@ -105,6 +103,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		outbox:   make(chan struct{}, 1),
 		wrote:    o.Wrote,
 	}
+	s.outboxBound.Store(o.OutboxBytes)
 	var err error
 	if o.PostgresURL != "" {
 		s.engine, err = openPostgres(ctx, s, o)

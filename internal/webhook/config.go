@@ -37,6 +37,38 @@ type Config struct {
 	Endpoints   []Endpoint // beside the base URLs
 	Alert       AlertHook
 	Verify      Verify
+	Keep        Keep
+}
+
+// Keep bounds what is kept to be looked at later.
+type Keep struct {
+	Deliveries   time.Duration // default 7 days
+	DeliveryRows int64         // default 500,000
+	Dead         time.Duration // default 30 days
+	DeadRows     int64         // default 1,000,000
+	Pull         time.Duration // of each endpoint that fetches, default 7 days
+	PullBytes    int64         // default 1 GiB
+}
+
+func (k Keep) withDefaults() Keep {
+	const day = 24 * time.Hour
+	or := func(d *time.Duration, def time.Duration) {
+		if *d <= 0 {
+			*d = def
+		}
+	}
+	orRows := func(n *int64, def int64) {
+		if *n <= 0 {
+			*n = def
+		}
+	}
+	or(&k.Deliveries, 7*day)
+	or(&k.Dead, 30*day)
+	or(&k.Pull, 7*day)
+	orRows(&k.DeliveryRows, 500_000)
+	orRows(&k.DeadRows, 1_000_000)
+	orRows(&k.PullBytes, 1<<30)
+	return k
 }
 
 // Endpoint is one more place for after-events, or with Shadow for copies of

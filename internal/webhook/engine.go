@@ -23,14 +23,6 @@ type Options struct {
 	Listeners func() []netip.AddrPort
 	Logger    *slog.Logger     // default: discards
 	Now       func() time.Time // stamps events; default time.Now
-	// KeepDeliveries and KeepRows bound the delivery log, default 7 days and
-	// 500,000 rows.
-	KeepDeliveries time.Duration
-	KeepRows       int64
-	// KeepDead and KeepDeadRows bound the dead letters, default 30 days and
-	// 1,000,000 events.
-	KeepDead     time.Duration
-	KeepDeadRows int64
 	// Clock is the time of breakers, probes and retries; its Now replaces Now.
 	// Default: the system's.
 	Clock outbox.Clock
@@ -75,18 +67,6 @@ func New(cfg Config, o Options) (*Engine, error) {
 		o.Clock = outbox.SystemClock{}
 	} else {
 		o.Now = o.Clock.Now
-	}
-	if o.KeepDead <= 0 {
-		o.KeepDead = 30 * 24 * time.Hour
-	}
-	if o.KeepDeadRows <= 0 {
-		o.KeepDeadRows = 1_000_000
-	}
-	if o.KeepDeliveries <= 0 {
-		o.KeepDeliveries = 7 * 24 * time.Hour
-	}
-	if o.KeepRows <= 0 {
-		o.KeepRows = 500_000
 	}
 	e := &Engine{
 		log:     o.Logger,

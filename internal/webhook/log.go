@@ -64,18 +64,31 @@ func (e *Engine) Run(ctx context.Context, s *store.Store) error {
 		case row := <-e.calls.rows:
 			e.flush(context.WithoutCancel(ctx), s, []store.Delivery{row})
 		case <-prune.C:
-			before := im.MillisOf(e.o.Now().Add(-e.o.KeepDeliveries))
-			if _, err := s.PruneDeliveries(ctx, before, e.o.KeepRows); err != nil && ctx.Err() == nil {
-				e.log.WarnContext(ctx, "webhook delivery log cannot be pruned", slog.Any("error", err))
-			}
-			before = im.MillisOf(e.o.Now().Add(-e.o.KeepDead))
-			n, err := s.PruneDead(ctx, before, e.o.KeepDeadRows)
-			if err != nil && ctx.Err() == nil {
-				e.log.WarnContext(ctx, "webhook dead letters cannot be pruned", slog.Any("error", err))
-			}
-			if n > 0 {
-				e.log.WarnContext(ctx, "webhook dead letters past their time forgotten", slog.Int64("events", n))
-			}
+			e.prune(ctx, s)
+		}
+	}
+}
+
+// prune forgets what was kept long enough.
+func (e *Engine) prune(ctx context.Context, s *store.Store) {
+	p := e.plan.Load()
+	before := func(d time.Duration) im.Millis { return im.MillisOf(e.o.Now().Add(-d)) }
+	done := func(what string, n int64, err error) {
+		switch {
+		case err != nil && ctx.Err() == nil:
+			e.log.WarnContext(ctx, "webhook records cannot be pruned", slog.String("what", what), slog.Any("error", err))
+		case n > 0:
+			e.log.InfoContext(ctx, "webhook records past their time forgotten", slog.String("what", what), slog.Int64("rows", n))
+		}
+	}
+	n, err := s.PruneDeliveries(ctx, before(p.keep.Deliveries), p.keep.DeliveryRows)
+	done("delivery log", n, err)
+	n, err = s.PruneDead(ctx, before(p.keep.Dead), p.keep.DeadRows)
+	done("dead letters", n, err)
+	for name, ep := range p.endpoints {
+		if ep.pull {
+			n, err = s.PrunePull(ctx, name, before(p.keep.Pull), p.keep.PullBytes)
+			done("pull log", n, err)
 		}
 	}
 }

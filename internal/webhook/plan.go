@@ -31,6 +31,7 @@ type plan struct {
 	inQuery   bool
 	alertHook alertTarget
 	verify    Verify
+	keep      Keep
 }
 
 // reach is what decides which handlers can be called.
@@ -85,7 +86,7 @@ func newPlan(cfg Config, o Options, old *plan) (*plan, error) {
 	}
 	p := &plan{
 		deadline: cfg.BeforeDeadline, strict: cfg.StrictActionCode, byKey: map[string]*callback{}, endpoints: map[string]*endpoint{},
-		inQuery: cfg.CommandInQuery, reach: reach{cfg.Strict, cfg.InsecureSkipVerify}, verify: cfg.Verify,
+		inQuery: cfg.CommandInQuery, reach: reach{cfg.Strict, cfg.InsecureSkipVerify}, verify: cfg.Verify, keep: cfg.Keep.withDefaults(),
 	}
 	var problems []error
 	fault := func(err error) {

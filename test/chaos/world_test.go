@@ -108,6 +108,7 @@ func configure(t *testing.T, handlerURL, postgresURL string) (dir string) {
 	webhooks := fmt.Sprintf(`url: %s
 beforeDeadline: 60s
 retry: {initial: 20ms, max: 200ms}
+breaker: {failures: 20, probe: 100ms}
 beforeSendSingleMsg: {enable: true, timeout: 60, failedContinue: false}
 beforeSendGroupMsg: {enable: true, timeout: 60, failedContinue: true}
 afterSendSingleMsg: {enable: true}
