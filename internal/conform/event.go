@@ -147,6 +147,7 @@ func atOnce(ctx context.Context, p *player) finding {
 		defer half.close()
 		halves = append(halves, half)
 	}
+	p.play(ctx, p.before(harmlessText)) // by its answer the halves have been there for a while
 	var all sync.WaitGroup
 	for _, half := range halves {
 		all.Go(func() { half.finish() })
@@ -176,8 +177,9 @@ func eventsApart(ctx context.Context, p *player) finding {
 		if e := p.play(ctx, pair.second); !e.accepted() {
 			return fail(pair.how, e.String())
 		}
-		n, seen := p.stored(ctx, pair.second.id, 1)
-		if !seen {
+		settled := p.settle(ctx)
+		n, seen := p.count(ctx, pair.second.id)
+		if !settled || !seen {
 			return unobservable(noAudit)
 		}
 		if n != 1 {

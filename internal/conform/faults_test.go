@@ -11,7 +11,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -246,23 +245,7 @@ var faults = []struct {
 			return said.ServerMsgID
 		}
 	}},
-	{"looks an event up and stores it later", "stored-once-at-once", 0, func(h *handler) {
-		h.eventID = func(r *http.Request, _ []byte) string {
-			id := r.Header.Get("Webhook-Id")
-			known := h.handled[id]
-			h.mu.Unlock()
-			for range 200 { // work during which others look
-				_ = sha256.Sum256(make([]byte, 16<<10))
-				runtime.Gosched()
-			}
-			h.mu.Lock()
-			if known {
-				return id
-			}
-			h.handled[id] = true
-			return ""
-		}
-	}},
+	{"looks an event up and stores it later", "stored-once-at-once", 0, storesLater},
 	{"answers a repetition with 409", "repeat-accepted", 0, func(h *handler) {
 		h.around = func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -503,6 +486,35 @@ var faults = []struct {
 			})
 		}
 	}},
+}
+
+// storesLater looks an event up, and before it stores it lets all others look
+// that have come meanwhile.
+func storesLater(h *handler) {
+	looked := sync.NewCond(&h.mu)
+	coming := map[string]int{} // deliveries that have come and not yet looked
+	h.around = func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h.mu.Lock()
+			coming[r.Header.Get("Webhook-Id")]++
+			h.mu.Unlock()
+			next.ServeHTTP(w, r)
+		})
+	}
+	h.eventID = func(r *http.Request, _ []byte) string {
+		id := r.Header.Get("Webhook-Id")
+		known := h.handled[id]
+		coming[id]--
+		looked.Broadcast()
+		for coming[id] > 0 {
+			looked.Wait()
+		}
+		if known {
+			return id
+		}
+		h.handled[id] = true
+		return ""
+	}
 }
 
 // comparesByByte stops at the first byte that differs, and takes some time for
