@@ -80,9 +80,11 @@ var arrows = map[string][]string{
 	"internal/push":    {"internal/im", "internal/wire", "internal/store", "internal/outbox"},
 
 	// Public: what people who write handlers import.
-	"hooks":           {"hooks/signature", "hooks/payload", "internal/webhook/registry"},
+	"hooks":           {"hooks/signature", "hooks/payload"},
 	"hooks/signature": {},
 	"hooks/payload":   {},
+
+	"examples/go-handler": {"hooks", "hooks/payload"},
 
 	// A client: it knows the wire and nothing of the server.
 	"internal/bench": {"internal/wire"},
@@ -118,7 +120,7 @@ var outside = []struct {
 	},
 	{
 		"net/http",
-		[]string{"internal/api", "internal/gateway", "internal/webhook", "internal/admin", "internal/push", "internal/app", "internal/bench", "internal/conform", "internal/imtest", "cmd/parley", "hooks", "hooks/signature"},
+		[]string{"internal/api", "internal/gateway", "internal/webhook", "internal/admin", "internal/push", "internal/app", "internal/bench", "internal/conform", "internal/imtest", "cmd/parley", "hooks", "hooks/signature", "examples/go-handler"},
 		"nouns and what is below them know no network",
 	},
 	{"github.com/gorilla/websocket", []string{"internal/gateway", "internal/bench", "internal/imtest"}, "sockets are the gateway's"},

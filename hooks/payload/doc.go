@@ -21,3 +21,6 @@ type Answer struct {
 	ErrDlt     string `json:"errDlt"`
 	NextCode   int32  `json:"nextCode"`
 }
+
+// Decide sets the decision beside what the answer changes.
+func (a *Answer) Decide(d Answer) { *a = d }
