@@ -32,8 +32,11 @@ var connectionChecks = []check{
 			if reused == calls-1 {
 				return pass()
 			}
-			return fail(fmt.Sprintf("beforeSendSingleMsg %d times, one after the other", calls),
-				fmt.Sprintf("%d of them on the connection before; Connection: %q", reused, e.header.Get("Connection")))
+			got := fmt.Sprintf("%d of them on the connection of the one before", reused)
+			if e.closes {
+				got += "; the answer closes it"
+			}
+			return fail(fmt.Sprintf("beforeSendSingleMsg %d times, one after the other", calls), got)
 		},
 	},
 	{

@@ -94,6 +94,7 @@ type exchange struct {
 	err      error  // what went wrong, at connecting or later
 	broken   bool   // the status came, the body did not to its end
 	reused   bool   // the connection had served another call
+	closes   bool   // the connection serves no further one
 	duration time.Duration
 	gap      time.Duration // from the first byte of the answer to its last
 }
@@ -233,7 +234,7 @@ func (p *player) playWith(ctx context.Context, client *http.Client, c call) (e e
 		return e
 	}
 	defer func() { _ = resp.Body.Close() }()
-	e.status, e.header = resp.StatusCode, resp.Header
+	e.status, e.header, e.closes = resp.StatusCode, resp.Header, resp.Close
 	e.body, e.err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	e.broken = e.err != nil
 	e.duration, e.gap = time.Since(begin), time.Since(firstByte)
