@@ -73,11 +73,14 @@ var arrows = map[string][]string{
 	// Edges.
 	"internal/api": {
 		"internal/im", "internal/wire", "internal/store", "internal/message", "internal/presence", "internal/auth",
-		"internal/user", "internal/relation", "internal/group", "internal/conversation", "internal/object", "internal/device", "internal/reload",
+		"internal/user", "internal/relation", "internal/group", "internal/conversation", "internal/object", "internal/device", "internal/reload", "internal/webhook/explain",
 	},
 	"internal/gateway": {"internal/im", "internal/wire", "internal/auth", "internal/conversation", "internal/message", "internal/presence"},
 	"internal/webhook": {"internal/im", "internal/wire", "internal/store", "internal/outbox", "internal/webhook/registry", "hooks/payload", "hooks/signature"},
-	"internal/push":    {"internal/im", "internal/wire", "internal/store", "internal/outbox"},
+	"internal/webhook/explain": {
+		"internal/im", "internal/store", "internal/config", "internal/reload", "internal/webhook", "internal/webhook/registry",
+	},
+	"internal/push": {"internal/im", "internal/wire", "internal/store", "internal/outbox"},
 
 	// Public: what people who write handlers import.
 	"hooks":           {"hooks/signature", "hooks/payload"},

@@ -61,6 +61,7 @@ func (t *tokenCmd) Run(ctx context.Context, w io.Writer) error {
 }
 
 type webhookCmd struct {
+	Why        whyCmd        `cmd:"" help:"Explain why a callback was called or not, and what became of it."`
 	Deliveries deliveriesCmd `cmd:"" help:"List calls to the business server, newest first."`
 	Show       showCmd       `cmd:"" help:"Show one event: its attempts, whether it waits or was given up, its body."`
 	Dead       deadCmd       `cmd:"" help:"List events that were given up."`

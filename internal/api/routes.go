@@ -156,6 +156,8 @@ func (s *server) routes() http.Handler {
 	post("/third/logs/delete", call(s, admin, s.deleteLogs))
 	post("/third/logs/search", call(s, admin, s.searchLogs))
 
+	post("/webhook/why", call(s, admin, s.webhookWhy))
+
 	post("/config/get_config_list", call(s, admin, s.configNames))
 	post("/config/get_config", call(s, admin, s.getConfig))
 	post("/config/set_config", call(s, admin, s.setConfig))

@@ -21,6 +21,7 @@ import (
 	"github.com/parley-im/parley/internal/object"
 	"github.com/parley-im/parley/internal/relation"
 	"github.com/parley-im/parley/internal/user"
+	"github.com/parley-im/parley/internal/webhook/explain"
 )
 
 // Online tells who is connected where.
@@ -54,6 +55,8 @@ type Options struct {
 	// Kick closes the connections of a user's platform.
 	Kick func(ctx context.Context, userID string, p im.Platform)
 
+	// Why explains what became of a callback.
+	Why     func(ctx context.Context, q explain.Question) (explain.Report, error)
 	Config  Configuration
 	Version string // of this server
 

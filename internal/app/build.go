@@ -49,7 +49,7 @@ func services(ctx context.Context, s *server, messages *message.Service, o onlin
 		Kick: func(ctx context.Context, userID string, p im.Platform) {
 			o.hub.Kick(ctx, userID, []im.Platform{p}, "")
 		},
-		Config: s.config, Version: s.options.Version,
+		Why: s.explainer().Why, Config: s.config, Version: s.options.Version,
 		MaxBody: c.API.MaxBodyBytes, CompressionLevel: c.API.CompressionLevel, PublicURL: c.Object.PublicURL, GrafanaURL: c.API.GrafanaURL, Logger: s.log,
 	}, nil
 }

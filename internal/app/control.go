@@ -80,6 +80,7 @@ func (s *server) controlHandler() http.Handler {
 		return out, err
 	}))
 	mux.HandleFunc("GET /webhook/event", control(s.event))
+	mux.HandleFunc("GET /webhook/why", control(s.why))
 	mux.HandleFunc("GET /webhook/stats", control(func(ctx context.Context, r *http.Request) (any, error) {
 		var out store.OutboxStats
 		err := s.store.Read(ctx, func(tx *store.Tx) (err error) {

@@ -127,6 +127,7 @@ func (l *loader) checkUse(r registry.Callback, c Callback) {
 	}
 	if r.LegacyOf != "" && !l.draft.Webhooks.Callbacks[r.LegacyOf].Enable {
 		l.at(v, Hint, "%s is enabled without %s; current clients use the endpoint that fires only %s", r.Key, r.LegacyOf, r.LegacyOf)
+		l.problems[len(l.problems)-1].Kind = LegacyKey
 	}
 	if r.Key == "beforeMsgModify" && len(c.AllowedTypes) == 0 && len(c.DeniedTypes) == 0 {
 		l.at(v, Hint, "beforeMsgModify is called for all message types, not only text as up to 3.8.3; restrict it with 'allowedTypes: [101]'")
@@ -207,6 +208,7 @@ func (l *loader) checkURL(v *value, n *node, b baseURL, signed bool) {
 	shown := redactURL(b.raw)
 	wrong := func(format string, args ...any) {
 		l.atNode(v, n, Error, "%s '%s': %s", b.path, shown, fmt.Sprintf(format, args...))
+		l.problems[len(l.problems)-1].Kind = Base
 	}
 	u, err := url.Parse(b.raw)
 	scheme, _, hasScheme := strings.Cut(b.raw, "://")

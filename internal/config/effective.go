@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/parley-im/parley/internal/webhook/registry"
 )
@@ -139,6 +140,8 @@ type Snapshot struct {
 type WebhookSnapshot struct {
 	URL       string     `json:"url"` // masked
 	Callbacks []Callback `json:"callbacks"`
+	// BeforeDeadline is shared by the before-calls of an operation.
+	BeforeDeadline time.Duration `json:"beforeDeadline"`
 }
 
 // Snapshot describes a configuration that is in effect: c with the values e,
@@ -153,7 +156,7 @@ func (e *Effective) Snapshot(c *Config, r *Report) Snapshot {
 		}
 	}
 	s.Hash = hex.EncodeToString(h.Sum(nil)[:8])
-	s.Webhooks.URL = redactURL(c.Webhooks.URL)
+	s.Webhooks.URL, s.Webhooks.BeforeDeadline = redactURL(c.Webhooks.URL), c.Webhooks.BeforeDeadline
 	for _, r := range registry.All() {
 		cb := c.Webhooks.Callbacks[r.Key]
 		cb.URL = redactURL(fullURL(cb.URL, cb.Command, c.Webhooks.CommandInQuery))

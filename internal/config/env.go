@@ -130,7 +130,7 @@ func (l *loader) strangeEnv(name string, known map[string]leaf, all bool) {
 	if near != "" {
 		message += fmt.Sprintf(" (did you mean '%s'?)", near)
 	}
-	l.add(Problem{File: name, Message: message, Severity: severity, name: true})
+	l.add(Problem{File: name, Message: message, Severity: severity, Kind: Variable, name: true})
 }
 
 // section is the part of a path before the last dot.

@@ -292,6 +292,7 @@ func (l *loader) result() (*Config, *Report, error) {
 	cfg := l.draft.Config
 	l.describe(cfg)
 	l.report.Effective = l.effective()
+	l.report.draft = cfg
 	if len(refused.List) > 0 {
 		return nil, l.report, &refused
 	}

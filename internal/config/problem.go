@@ -45,6 +45,18 @@ func (s *Severity) UnmarshalText(b []byte) error {
 	return fmt.Errorf("%q is no severity", b)
 }
 
+// Kind names the mistakes that are made most often.
+type Kind string
+
+// Kinds of problems.
+const (
+	Nested    Kind = "nested"   // webhooks under another level
+	Unknown   Kind = "unknown"  // a name that is no key
+	Variable  Kind = "variable" // a name of a variable that is no key's
+	Base      Kind = "url"      // a URL that cannot be one
+	LegacyKey Kind = "legacy"   // only the key that current clients do not use
+)
+
 // Problem is one finding, with the place to correct it.
 type Problem struct {
 	File     string   `json:"file"` // file name, name of an environment variable, or "" for neither
@@ -53,6 +65,7 @@ type Problem struct {
 	Path     string   `json:"path"` // key, dotted
 	Message  string   `json:"message"`
 	Severity Severity `json:"severity"`
+	Kind     Kind     `json:"kind,omitempty"`
 
 	// name marks findings about unknown names, which the lenient switch turns
 	// into warnings.

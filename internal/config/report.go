@@ -43,7 +43,12 @@ type Report struct {
 	Log     string
 
 	Effective *Effective // every value, for comparing and showing
+
+	draft *Config // what came of it, also when it was refused
 }
+
+// Snapshot describes what was read, also when it was refused.
+func (r *Report) Snapshot() Snapshot { return r.Effective.Snapshot(r.draft, r) }
 
 // Entry is one line of the report.
 type Entry struct {

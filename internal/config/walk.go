@@ -64,7 +64,7 @@ func (w *walker) unknown(prefix string, keys []key, f field) {
 		}
 		w.problem(f, Error, path,
 			"'%s' is not %s; keys must be at the top level: remove this line and un-indent its contents (move everything out of '%s:')",
-			f.name, noun, f.name)
+			f.name, noun, f.name).Kind = Nested
 		return
 	}
 	names := keyNames(keys)
@@ -72,7 +72,8 @@ func (w *walker) unknown(prefix string, keys []key, f field) {
 	if w.file.strict || typo(f.name, names) {
 		severity = Error
 	}
-	w.problem(f, severity, path, "%s", w.explain(prefix, path, f.name, names)).name = true
+	p := w.problem(f, severity, path, "%s", w.explain(prefix, path, f.name, names))
+	p.name, p.Kind = true, Unknown
 }
 
 func (w *walker) explain(prefix, path, name string, names []string) string {

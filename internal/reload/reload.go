@@ -199,7 +199,7 @@ func (s *Service) reload(ctx context.Context, cause string) (Outcome, error) {
 	}
 	s.mu.Lock()
 	s.config, s.report, s.effective = merged, report, effective.WithLive(report.Effective)
-	before := s.status.Hash
+	before, repaired := s.status.Hash, len(s.status.Problems) > 0
 	s.status.Problems, s.status.RefusedAt, s.status.Pending = nil, 0, out.Pending
 	if len(out.Changes) > 0 {
 		s.status.Applied++
@@ -210,7 +210,7 @@ func (s *Service) reload(ctx context.Context, cause string) (Outcome, error) {
 	s.mu.Unlock()
 
 	s.say(ctx, cause, out)
-	if snapshot.Hash != before {
+	if snapshot.Hash != before || repaired {
 		s.keep(ctx, cause, true, snapshot.Hash, snapshot)
 	}
 	if s.o.Applied != nil && len(out.Changes) > 0 {
@@ -246,7 +246,7 @@ type Refused struct {
 }
 
 func (s *Service) refuse(ctx context.Context, cause string, err error) {
-	list := problems(err)
+	list := Problems(err)
 	for _, p := range list {
 		s.log.ErrorContext(ctx, "configuration refused, the old one stays", slog.String("cause", cause), slog.String("problem", p.Error()))
 	}
@@ -257,7 +257,8 @@ func (s *Service) refuse(ctx context.Context, cause string, err error) {
 	s.keep(ctx, cause, false, "", Refused{list})
 }
 
-func problems(err error) []config.Problem {
+// Problems are the errors of a refused configuration.
+func Problems(err error) []config.Problem {
 	if p, ok := errors.AsType[*config.Problems](err); ok {
 		return p.List
 	}

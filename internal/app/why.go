@@ -1,0 +1,42 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/parley-im/parley/internal/presence"
+	"github.com/parley-im/parley/internal/webhook"
+	"github.com/parley-im/parley/internal/webhook/explain"
+)
+
+// explainer answers why a callback was called or not.
+func (s *server) explainer() *explain.Explainer {
+	return &explain.Explainer{
+		Store: s.store, Config: s.config, IsAdmin: s.auth.IsAdmin, Online: platformNames(s.presence), Endpoints: s.endpointStates,
+		LostLogRows: s.hooks.LostLogRows, NotSent: webhook.NotSent(), Now: time.Now,
+	}
+}
+
+func platformNames(p *presence.Tracker) func(userID string) []string {
+	return func(userID string) []string {
+		var out []string
+		for _, platform := range p.Platforms(userID) {
+			out = append(out, platform.String())
+		}
+		return out
+	}
+}
+
+// endpointStates tells which places calls go to, and whether they do.
+func (s *server) endpointStates(context.Context) ([]explain.Endpoint, error) { return nil, nil }
+
+// why is the control socket's question.
+func (s *server) why(ctx context.Context, r *http.Request) (any, error) {
+	q := explain.Question{ID: r.FormValue("id"), Callback: r.FormValue("callback")}
+	if env := r.FormValue("env"); env != "" {
+		q.Env = strings.Split(env, ",")
+	}
+	return s.explainer().Why(ctx, q)
+}

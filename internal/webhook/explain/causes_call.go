@@ -1,0 +1,316 @@
+package explain
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/store"
+	"github.com/parley-im/parley/internal/webhook"
+	"github.com/parley-im/parley/internal/webhook/registry"
+)
+
+// last is the newest call that a test holds for.
+func (s *subject) last(holds func(store.Delivery) bool) (store.Delivery, bool) {
+	for _, d := range slices.Backward(s.calls) {
+		if holds(d) {
+			return d, true
+		}
+	}
+	return store.Delivery{}, false
+}
+
+// evidence shows one call.
+func evidence(d store.Delivery) string {
+	text := fmt.Sprintf("%s: %s after %s", stamp(d.StartedAt), d.Outcome, time.Duration(d.DurationMS)*time.Millisecond)
+	if d.Status != 0 {
+		text += fmt.Sprintf(", status %d", d.Status)
+	}
+	if d.Reason != "" {
+		text += ", " + d.Reason
+	}
+	return text
+}
+
+func began(answer []byte) string {
+	if len(answer) == 0 {
+		return ""
+	}
+	return "the answer began with " + quote(answer)
+}
+
+func quote(answer []byte) string {
+	const most = 120
+	text := strings.ToValidUTF8(string(answer), "\uFFFD")
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return fmt.Sprintf("%q", text)
+}
+
+func html(answer []byte) bool {
+	text := strings.ToLower(string(bytes.TrimSpace(bytes.TrimPrefix(answer, []byte("\xef\xbb\xbf")))))
+	return strings.HasPrefix(text, "<!doctype") || strings.HasPrefix(text, "<html") || strings.HasPrefix(text, "<") && strings.Contains(text, ">")
+}
+
+// checkHTML: a page for people instead of an answer.
+func checkHTML(s *subject) []Finding {
+	d, ok := s.last(func(d store.Delivery) bool { return html(d.Answer) })
+	if !ok {
+		return nil
+	}
+	return s.finding(Problem, CauseHTML, "the handler answers with an HTML page, usually that of a proxy, a login or an error",
+		"see what "+s.config.URL+" leads to; answer with one JSON object", evidence(d), began(d.Answer))
+}
+
+// checkErrorPage: an error page in JSON, which earlier servers took for approval.
+func checkErrorPage(s *subject) []Finding {
+	d, ok := s.last(func(d store.Delivery) bool {
+		text := bytes.TrimSpace(d.Answer)
+		lower := bytes.ToLower(text)
+		return d.Status >= 400 && d.Status != http.StatusNotFound && bytes.HasPrefix(text, []byte("{")) &&
+			!bytes.Contains(lower, []byte("nextcode")) && !bytes.Contains(lower, []byte("actioncode"))
+	})
+	if !ok {
+		return nil
+	}
+	return s.finding(Problem, CauseErrorPage, fmt.Sprintf("the handler failed with status %d and a JSON error page, which is a failure and no approval", d.Status),
+		"look into the handler's own log at that time: it threw an error", evidence(d), began(d.Answer))
+}
+
+// checkRedirect: the address is another.
+func checkRedirect(s *subject) []Finding {
+	d, ok := s.last(func(d store.Delivery) bool { return d.Status >= 300 && d.Status <= 399 })
+	if !ok {
+		return nil
+	}
+	return s.finding(Problem, CauseRedirect, fmt.Sprintf("the handler redirects with status %d, which is not followed: it would turn the POST into a GET without a body", d.Status),
+		"put the final address into url (often https instead of http, or a slash)", evidence(d))
+}
+
+// checkPath: nobody is at that path.
+func checkPath(s *subject) []Finding {
+	d, ok := s.last(func(d store.Delivery) bool {
+		return d.Status == http.StatusNotFound || d.Status == http.StatusMethodNotAllowed ||
+			bytes.HasPrefix(bytes.TrimSpace(d.Answer), []byte("404 page not found"))
+	})
+	if !ok {
+		return nil
+	}
+	return s.finding(Problem, CausePath, "the handler has no route for this path: the server posts to url + / + command",
+		fmt.Sprintf("route POST …/%s in the handler (Spring /{cmd}, Gin and Express /:command), or correct url", s.config.Command),
+		evidence(d), "posted to "+s.config.URL)
+}
+
+// checkMalformed: an answer that is no single JSON object.
+func checkMalformed(s *subject) []Finding {
+	d, ok := s.last(func(d store.Delivery) bool {
+		return strings.Contains(d.Reason, "response format error") && !html(d.Answer)
+	})
+	if !ok {
+		return nil
+	}
+	text := "the answer is not one JSON object"
+	switch {
+	case strings.Contains(d.Reason, "after top-level value"):
+		text = "something follows the JSON object of the answer"
+	case len(bytes.TrimSpace(d.Answer)) == 0:
+		text = "the answer is empty"
+	}
+	return s.finding(Problem, CauseMalformed, text, `answer exactly one JSON object, such as {"actionCode":0,"errCode":0,"errMsg":"","errDlt":"","nextCode":0}`,
+		evidence(d), began(d.Answer))
+}
+
+func timedOut(d store.Delivery) bool { return strings.Contains(d.Reason, "timeout after") }
+
+// checkOwnRequest: the handler asked for what it is then asked about, and handles
+// one request at a time.
+func checkOwnRequest(s *subject) []Finding {
+	d, ok := s.last(func(d store.Delivery) bool { return timedOut(d) && strings.Contains(d.Reason, webhook.OwnRequest) })
+	if !ok {
+		return nil
+	}
+	return s.finding(Problem, CauseOwnRequest,
+		"the handler waits for itself: it called the API and could not answer the callback that its own call made until the call ended",
+		"let the handler take several requests at a time, or make the API call after answering; no lock of the server is involved", evidence(d))
+}
+
+// checkTimeout: too slow.
+func checkTimeout(s *subject) []Finding {
+	d, ok := s.last(timedOut)
+	if !ok || strings.Contains(d.Reason, webhook.OwnRequest) {
+		return nil
+	}
+	remedy := "answer faster: do the work after answering, or in an after-callback"
+	if strings.Contains(d.Reason, "whole operation") {
+		remedy = "all before-callbacks of one operation share beforeDeadline; " + remedy
+	}
+	return s.finding(Problem, CauseTimeout, "the handler did not answer in time", remedy, evidence(d),
+		fmt.Sprintf("timeout: %s (%s)", s.config.Timeout, s.config.Sources["timeout"]))
+}
+
+// checkPatience: clients give up before the server does.
+func checkPatience(s *subject) []Finding {
+	if s.desc.Kind != registry.Before {
+		return nil
+	}
+	deadline := s.Config.Webhooks.BeforeDeadline
+	configured := fmt.Sprintf("timeout: %s (%s), beforeDeadline %s, clients give up after %s", s.config.Timeout, s.config.Sources["timeout"], deadline, patience)
+	const remedy = "keep timeout below 8 s: a client that has given up shows a failed message and sends it again"
+	if d, ok := s.last(func(d store.Delivery) bool { return time.Duration(d.DurationMS)*time.Millisecond >= patience }); ok {
+		return s.finding(Problem, CausePatience, fmt.Sprintf("a call took longer than the %s that clients wait", patience), remedy, evidence(d), configured)
+	}
+	if !s.config.Enable || s.config.Timeout <= deadline && s.config.Timeout < patience {
+		return nil
+	}
+	text := fmt.Sprintf("its timeout of %s is longer than clients wait; calls are cut off at beforeDeadline", s.config.Timeout)
+	if deadline >= patience {
+		text = fmt.Sprintf("its timeout of %s is longer than the %s that clients wait, and beforeDeadline does not cut calls off before", s.config.Timeout, patience)
+	}
+	sev := Note
+	if s.asked {
+		sev = Problem
+	}
+	return s.finding(sev, CausePatience, text, remedy, configured)
+}
+
+// checkUnreachable: nobody listens there.
+func checkUnreachable(s *subject) []Finding {
+	d, ok := s.last(func(d store.Delivery) bool {
+		return d.Status == 0 && d.Reason != "" && !timedOut(d) && d.Outcome != "interrupted" && d.Outcome != "breaker_open" && d.DurationMS >= 0 &&
+			slices.ContainsFunc([]string{"refused", "no such host", "connection reset", "EOF", "certificate", "tls", "network is unreachable", "no route"}, func(word string) bool {
+				return strings.Contains(d.Reason, word)
+			})
+	})
+	if !ok {
+		return nil
+	}
+	return s.finding(Problem, CauseUnreachable, "the handler cannot be reached from the server", "try the address from where the server runs; inside a container 127.0.0.1 is the container itself",
+		evidence(d), "posted to "+s.config.URL)
+}
+
+// checkRejected: the handler said no.
+func checkRejected(s *subject) []Finding {
+	d, ok := s.last(func(d store.Delivery) bool { return d.Outcome == "reject" })
+	if !ok {
+		return nil
+	}
+	return s.finding(Note, CauseRejected, fmt.Sprintf("the handler refused with code %d, and so the operation was refused", d.ErrCode), "", evidence(d), began(d.Answer))
+}
+
+// checkHandlerFault: the handler said that it failed.
+func checkHandlerFault(s *subject) []Finding {
+	d, ok := s.last(func(d store.Delivery) bool { return strings.Contains(d.Reason, "the handler says it failed") })
+	if !ok {
+		return nil
+	}
+	return s.finding(Problem, CauseHandlerFault, "the handler says that it failed: actionCode is not 0", "answer actionCode 0 when the callback was handled; refuse with nextCode 1", evidence(d), began(d.Answer))
+}
+
+// checkEndpoint: calls are held back.
+func checkEndpoint(s *subject) []Finding {
+	var out []Finding
+	for _, e := range s.Endpoints {
+		if reason, ok := e.Callbacks[s.desc.Key]; ok {
+			out = append(out, s.finding(Problem, CauseEndpoint, fmt.Sprintf("%s at endpoint %s is stopped", s.desc.Key, e.Name), resume(e.Name), reason)...)
+		}
+		if e.State != "ok" && s.belongsTo(e) {
+			out = append(out, s.finding(Problem, CauseEndpoint, fmt.Sprintf("endpoint %s is %s since %s: before-calls are decided by failedContinue at once, after-events wait", e.Name, e.State, stamp(e.Since)),
+				resume(e.Name), e.Reason)...)
+		}
+	}
+	return out
+}
+
+func resume(name string) string {
+	return "repair the handler: probes go on; or: parley webhook resume " + name
+}
+
+func (s *subject) belongsTo(e Endpoint) bool {
+	for _, w := range s.Waiting {
+		if name, _, _ := strings.Cut(w.Event.Lane, "/"); w.Event.Callback == s.desc.Key && name == e.Name {
+			return true
+		}
+	}
+	return s.config.Enable && strings.HasPrefix(s.config.URL, strings.TrimRight(e.URL, "/")+"/")
+}
+
+// checkQueued: the event is on its way.
+func checkQueued(s *subject) []Finding {
+	var out []Finding
+	for _, w := range s.Waiting {
+		if w.Event.Callback != s.desc.Key {
+			continue
+		}
+		text := fmt.Sprintf("event %s waits in lane %s since %s", w.Event.EventID, w.Event.Lane, stamp(w.Event.CreatedAt))
+		var evidence []string
+		if w.Lane.Ahead > 0 {
+			evidence = append(evidence, fmt.Sprintf("%d events of the same lane come first, in order", w.Lane.Ahead))
+		}
+		if w.Lane.FailingSince > 0 {
+			evidence = append(evidence, fmt.Sprintf("the lane fails since %s; %d attempts at its first event; the next is due at %s", stamp(w.Lane.FailingSince), w.Lane.Attempts, stamp(w.Lane.Due)))
+		}
+		out = append(out, s.finding(Note, CauseQueued, text, "", evidence...)...)
+	}
+	return out
+}
+
+// checkDead: nobody will try again.
+func checkDead(s *subject) []Finding {
+	var out []Finding
+	for _, d := range s.Dead {
+		if d.Callback != s.desc.Key {
+			continue
+		}
+		out = append(out, s.finding(Problem, CauseDead, fmt.Sprintf("event %s was given up at %s after %d attempts: %s", d.EventID, stamp(d.DiedAt), d.Attempts, d.Reason),
+			"once the handler works: parley webhook replay "+d.EventID)...)
+	}
+	return out
+}
+
+// refuses reports whether an answer says nextCode 1.
+func refuses(answer []byte) bool {
+	var a struct {
+		NextCode any `json:"nextCode"`
+	}
+	if json.Unmarshal(bytes.TrimPrefix(answer, []byte("\xef\xbb\xbf")), &a) != nil {
+		return false
+	}
+	return fmt.Sprint(a.NextCode) == "1"
+}
+
+func stamp(t im.Millis) string {
+	if t == 0 {
+		return "the start"
+	}
+	return t.Time().Format("2006-01-02 15:04:05")
+}
+
+// unknown is the finding about an id that nothing is known of.
+func unknown(f *Facts) Finding {
+	var on []string
+	for _, c := range f.Config.Webhooks.Callbacks {
+		if c.Enable {
+			on = append(on, c.Key)
+		}
+	}
+	out := Finding{
+		Severity: Problem, Cause: CauseUnknown,
+		Text:   fmt.Sprintf("nothing is known of %q: no call about it was made or recorded, and no message with this id is among the newest", f.ID),
+		Remedy: "ask by the message's clientMsgID or serverMsgID, or about the callback: parley webhook why --config EVENT",
+	}
+	if len(on) == 0 {
+		out.Evidence = []string{"every callback is off"}
+	} else {
+		out.Evidence = []string{"on: " + strings.Join(on, ", ")}
+	}
+	if f.LostLogRows > 0 {
+		out.Evidence = append(out.Evidence, fmt.Sprintf("%d calls are missing in the delivery log, which could not keep up", f.LostLogRows))
+	}
+	return out
+}

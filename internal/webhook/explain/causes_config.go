@@ -1,0 +1,225 @@
+package explain
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/parley-im/parley/internal/config"
+	"github.com/parley-im/parley/internal/webhook/registry"
+)
+
+// problems are the findings about the files: of the refused edits since, and of
+// what is in effect.
+func (s *subject) problems(kind config.Kind) []config.Problem {
+	var out []config.Problem
+	add := func(list []config.Problem) {
+		for _, p := range list {
+			if p.Kind == kind && !slices.ContainsFunc(out, func(o config.Problem) bool { return o.Error() == p.Error() }) {
+				out = append(out, p)
+			}
+		}
+	}
+	for _, r := range s.Refused {
+		add(r.Problems)
+	}
+	add(s.Config.Problems)
+	return out
+}
+
+func shown(list []config.Problem) []string {
+	out := make([]string, len(list))
+	for i, p := range list {
+		out[i] = p.Error()
+	}
+	return out
+}
+
+// checkNesting: the keys of webhooks.yml sit under another one.
+func checkNesting(s *subject) []Finding {
+	if !s.asked {
+		return nil
+	}
+	list := s.problems(config.Nested)
+	if len(list) == 0 {
+		return nil
+	}
+	return s.finding(Problem, CauseNesting, fmt.Sprintf("the keys of %s are one level too deep, so none of them counts", list[0].File),
+		"move the contents to the top level and remove the line above them", shown(list)...)
+}
+
+// checkMisspelled: a name that is no key, and may stand for this one.
+func checkMisspelled(s *subject) []Finding {
+	if !s.asked {
+		return nil
+	}
+	upper := strings.ToUpper(s.desc.Key)
+	list := slices.DeleteFunc(append(s.problems(config.Unknown), s.problems(config.Variable)...), func(p config.Problem) bool {
+		// A name far from every key may stand for any.
+		suggests := strings.Contains(p.Message, "did you mean") || strings.Contains(p.Message, "'") && strings.Contains(p.Message, "is '")
+		return suggests && !strings.Contains(p.Message, "'"+s.desc.Key+"'") && !strings.HasPrefix(p.Path, s.desc.Key+".") && !strings.Contains(p.Message, "_"+upper+"_")
+	})
+	if len(list) == 0 {
+		return nil
+	}
+	return s.finding(Problem, CauseMisspelled, "a name is misspelled, so what it sets does not count", "correct the name", shown(list)...)
+}
+
+// checkPlaceholder: url holds what only a router's example does.
+func checkPlaceholder(s *subject) []Finding {
+	list := s.problems(config.Base)
+	if !s.asked || len(list) == 0 {
+		return nil
+	}
+	return s.finding(Problem, CausePlaceholder, "the address of the handler cannot be used", "write the base address only: the server appends the command", shown(list)...)
+}
+
+// checkRefused: the files are not what the server uses.
+func checkRefused(s *subject) []Finding {
+	if !s.asked || len(s.Refused) == 0 {
+		return nil
+	}
+	if !s.Running {
+		return s.finding(Note, CauseRefused, "a server does not start with these files", "correct every error", shown(s.Refused[0].Problems)...)
+	}
+	return s.finding(Problem, CauseRefused,
+		fmt.Sprintf("the files were edited and refused at %s; the configuration of %s is still in effect", stamp(s.Refused[0].At), stamp(s.Since)),
+		"correct every error: the next good edit is taken over", shown(s.Refused[0].Problems)...)
+}
+
+// checkVariable: a variable is set where the question was asked and not in the
+// server.
+func checkVariable(s *subject) []Finding {
+	if !s.asked || !s.Running {
+		return nil
+	}
+	prefix := "IMENV_WEBHOOKS_" + strings.ToUpper(s.desc.Key) + "_"
+	var missing []string
+	for _, name := range s.CallerEnv {
+		if (strings.HasPrefix(name, prefix) || name == "IMENV_WEBHOOKS_URL") && !slices.Contains(s.Config.Env, name) {
+			missing = append(missing, name+" is set here and not in the server's environment")
+		}
+	}
+	remedy := "hand the variable to the process: with docker compose list it under environment: of the service and recreate the container (up -d --force-recreate); editing .env alone, or a restart, changes nothing"
+	if len(missing) > 0 {
+		slices.Sort(missing)
+		return s.finding(Problem, CauseVariable, "a variable never reached the server's process", remedy, missing...)
+	}
+	if s.config.Enable || s.enableSource() != "default" || slices.ContainsFunc(s.Config.Env, func(name string) bool { return strings.HasPrefix(name, prefix) }) {
+		return nil
+	}
+	evidence := "variables in the process: none of IMENV_WEBHOOKS_*"
+	var there []string
+	for _, name := range s.Config.Env {
+		if strings.HasPrefix(name, "IMENV_WEBHOOKS_") {
+			there = append(there, name)
+		}
+	}
+	if len(there) > 0 {
+		evidence = "variables in the process: " + strings.Join(there, ", ")
+	}
+	return s.finding(Note, CauseVariable, "if "+prefix+"ENABLE was meant to switch it on, it never reached the server's process", remedy, evidence)
+}
+
+// checkOff: nobody switched the callback on.
+func checkOff(s *subject) []Finding {
+	if !s.asked || s.config.Enable {
+		return nil
+	}
+	evidence := []string{"enable is false by " + s.enableSource()}
+	if source := s.enableSource(); source == "default" {
+		evidence = []string{fmt.Sprintf("nothing sets %s.enable, in no file and no variable", s.desc.Key)}
+	}
+	return s.finding(Problem, CauseOff, "the callback is off", fmt.Sprintf("set %s.enable to true at the top level of webhooks.yml", s.desc.Key), evidence...)
+}
+
+// checkLegacyKey: of a pair of keys, the one is on that current clients never
+// make happen.
+func checkLegacyKey(s *subject) []Finding {
+	if !s.asked {
+		return nil
+	}
+	on := s.enabled()
+	if ex := s.desc.LegacyOf; ex != "" {
+		text := fmt.Sprintf("%s is fired by a deprecated endpoint only; current clients use the one that fires %s", s.desc.Key, ex)
+		state := ex + " is off"
+		if on[ex] {
+			state = ex + " is on"
+		}
+		sev := Problem
+		if on[ex] {
+			sev = Note
+		}
+		return s.finding(sev, CauseLegacyKey, text, fmt.Sprintf("enable %s, and route %s in the handler", ex, command(ex)), state)
+	}
+	for _, c := range registry.All() {
+		if c.LegacyOf == s.desc.Key && on[c.Key] && !s.config.Enable {
+			return s.finding(Problem, CauseLegacyKey, fmt.Sprintf("%s is on instead, which only a deprecated endpoint fires", c.Key),
+				fmt.Sprintf("enable %s, and route %s in the handler", s.desc.Key, s.desc.Command), c.Key+" is on, "+s.desc.Key+" is off")
+		}
+	}
+	return nil
+}
+
+func (s *subject) enabled() map[string]bool {
+	on := make(map[string]bool)
+	for _, c := range s.Config.Webhooks.Callbacks {
+		on[c.Key] = c.Enable
+	}
+	return on
+}
+
+func command(key string) string {
+	c, _ := registry.Lookup(key)
+	return c.Command
+}
+
+// checkStage: the other half of a before and after pair is on, or an answer
+// wants to refuse what has happened already.
+func checkStage(s *subject) []Finding {
+	for _, d := range s.calls {
+		if s.desc.Kind == registry.After && refuses(d.Answer) {
+			return s.finding(Problem, CauseWrongStage, "the handler refuses in the answer to an after-callback, where nobody looks at the answer: the operation is done",
+				stageRemedy(s.desc.Key), "the answer began with "+quote(d.Answer))
+		}
+	}
+	other := otherStage(s.desc.Key)
+	if !s.asked || s.config.Enable || other == "" || !s.enabled()[other] {
+		return nil
+	}
+	if s.desc.Kind == registry.Before {
+		return s.finding(Problem, CauseWrongStage, fmt.Sprintf("%s is on instead: it reports what is done already, and its answer changes nothing", other),
+			fmt.Sprintf("enable %s to refuse or change", s.desc.Key), other+" is on, "+s.desc.Key+" is off")
+	}
+	return s.finding(Problem, CauseWrongStage, fmt.Sprintf("%s is on instead: it asks before anything is stored, and is asked of what is then refused, too", other),
+		fmt.Sprintf("enable %s to be told of what was stored", s.desc.Key), other+" is on, "+s.desc.Key+" is off")
+}
+
+func stageRemedy(key string) string {
+	if other := otherStage(key); other != "" {
+		return fmt.Sprintf("enable %s and refuse there", other)
+	}
+	return "refuse in a before-callback"
+}
+
+// otherStage is the key of the same thing before or after, "" if there is none.
+func otherStage(key string) string {
+	other, ok := strings.CutPrefix(key, "before")
+	if ok {
+		other = "after" + other
+	} else {
+		other = "before" + strings.TrimPrefix(key, "after")
+	}
+	if _, known := registry.Lookup(other); !known {
+		return ""
+	}
+	return other
+}
+
+// checkNotSent: the configuration takes the key, and nothing fires it.
+func checkNotSent(s *subject) []Finding {
+	if !s.asked || !slices.Contains(s.NotSent, s.desc.Key) {
+		return nil
+	}
+	return s.finding(Problem, CauseNotSent, "this version of the server never sends it", "")
+}

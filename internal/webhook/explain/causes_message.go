@@ -1,0 +1,115 @@
+package explain
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/webhook"
+	"github.com/parley-im/parley/internal/webhook/registry"
+)
+
+// webhookConfig is the callback's configuration as the engine takes it.
+func (s *subject) webhookConfig() webhook.Callback {
+	c := webhook.Callback{AttentionIDs: s.config.AttentionIDs}
+	for _, r := range s.config.AllowedTypes {
+		c.AllowedTypes = append(c.AllowedTypes, webhook.TypeRange(r))
+	}
+	for _, r := range s.config.DeniedTypes {
+		c.DeniedTypes = append(c.DeniedTypes, webhook.TypeRange(r))
+	}
+	return c
+}
+
+// called reports whether anything is known of the callback about the question.
+func (s *subject) called() bool {
+	if len(s.calls) > 0 {
+		return true
+	}
+	for _, w := range s.Waiting {
+		if w.Event.Callback == s.desc.Key {
+			return true
+		}
+	}
+	for _, d := range s.Dead {
+		if d.Callback == s.desc.Key {
+			return true
+		}
+	}
+	return false
+}
+
+// checkFilters: one of the three options leaves the message out.
+func checkFilters(s *subject) []Finding {
+	if s.Message == nil || !s.config.Enable || s.called() {
+		return nil
+	}
+	m := s.Message
+	switch webhook.Excluded(s.desc, s.webhookConfig(), m) {
+	case webhook.ByAttention:
+		peer := m.RecvID
+		if m.SessionType == im.GroupChat {
+			peer = m.GroupID
+		}
+		return s.finding(Problem, CauseAttention,
+			fmt.Sprintf("attentionIds leaves the message out: neither its sender %s nor its receiver %s is listed", m.SendID, peer),
+			"add one of them to attentionIds, or empty the list for all",
+			fmt.Sprintf("attentionIds: [%s] (%s)", list(s.config.AttentionIDs), s.config.Sources["attentionIds"]))
+	case webhook.ByAllowed:
+		return s.finding(Problem, CauseTypes, fmt.Sprintf("allowedTypes leaves out content type %d", m.ContentType), "add the type, or empty the list for all",
+			fmt.Sprintf("allowedTypes: %v (%s)", s.config.AllowedTypes, s.config.Sources["allowedTypes"]))
+	case webhook.ByDenied:
+		return s.finding(Problem, CauseTypes, fmt.Sprintf("deniedTypes leaves out content type %d", m.ContentType), "remove the type from the list",
+			fmt.Sprintf("deniedTypes: %v (%s)", s.config.DeniedTypes, s.config.Sources["deniedTypes"]))
+	case webhook.ByServer:
+		return s.finding(Note, CauseTypes, fmt.Sprintf("content type %d belongs to the server and is sent only if allowedTypes lists it", m.ContentType), "list it in allowedTypes")
+	case webhook.ByTyping:
+		return s.finding(Note, CauseTypes, "typing indicators are never sent", "")
+	}
+	return nil
+}
+
+// list shows ids, the first ten of them.
+func list(ids []string) string {
+	if len(ids) > 10 {
+		return strings.Join(ids[:10], ", ") + fmt.Sprintf(" and %d more", len(ids)-10)
+	}
+	return strings.Join(ids, ", ")
+}
+
+// checkSender: nobody is asked about an administrator's single messages.
+func checkSender(s *subject) []Finding {
+	if s.desc.ID != registry.BeforeSendSingleMsg || s.Message == nil || !s.SenderAdmin || !s.config.Enable || s.called() {
+		return nil
+	}
+	return s.finding(Problem, CauseAdminSender, fmt.Sprintf("%s is an administrator: nobody is asked about single messages of administrators", s.Message.SendID),
+		"send in the name of an ordinary user")
+}
+
+// checkNotStored: only stored messages are reported as saved.
+func checkNotStored(s *subject) []Finding {
+	if s.desc.ID != registry.AfterMsgSaveDB || s.Message == nil || s.Message.Seq > 0 || !s.config.Enable {
+		return nil
+	}
+	return s.finding(Note, CauseNotStored, "the message is not stored, so nobody is told that it was", "")
+}
+
+// checkOnline: who is online gets no vendor push, so nobody is asked about one.
+func checkOnline(s *subject) []Finding {
+	if s.desc.ID != registry.BeforeOfflinePush || s.Message == nil || len(s.OnlineOn) == 0 || s.called() {
+		return nil
+	}
+	if !s.asked && !s.config.Enable {
+		return nil
+	}
+	return s.finding(Problem, CauseOnline, fmt.Sprintf("%s is online: offline pushes, and the question about them, are for users who are not", s.Message.RecvID),
+		"use beforeOnlinePush, or try with a user who is disconnected", "online now on "+strings.Join(s.OnlineOn, ", "))
+}
+
+func describeMessage(m *im.Message) string {
+	to := "to " + m.RecvID
+	if m.SessionType == im.GroupChat {
+		to = "to group " + m.GroupID
+	}
+	return fmt.Sprintf("message %s (client %s) from %s %s, content type %d, seq %d, at %s", m.ServerMsgID, m.ClientMsgID, m.SendID, to, m.ContentType, m.Seq, stamp(m.SendTime))
+}
