@@ -30,7 +30,20 @@ func platformNames(p *presence.Tracker) func(userID string) []string {
 }
 
 // endpointStates tells which places calls go to, and whether they do.
-func (s *server) endpointStates(context.Context) ([]explain.Endpoint, error) { return nil, nil }
+func (s *server) endpointStates(ctx context.Context) ([]explain.Endpoint, error) {
+	states, err := s.hooks.States(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]explain.Endpoint, len(states))
+	for i, st := range states {
+		out[i] = explain.Endpoint{Name: st.Name, URL: st.URL, State: st.State, Since: st.Since, Reason: st.Reason, Callbacks: map[string]string{}}
+		for _, cb := range st.Callbacks {
+			out[i].Callbacks[cb.Callback] = cb.State + ": " + cb.Reason
+		}
+	}
+	return out, nil
+}
 
 // why is the control socket's question.
 func (s *server) why(ctx context.Context, r *http.Request) (any, error) {

@@ -1,13 +1,17 @@
 package im
 
-import "context"
+import (
+	"context"
+	"net/netip"
+)
 
 // Caller is who asks: set once by the edge that authenticated him.
 type Caller struct {
 	UserID   string
 	Platform Platform
-	Admin    bool // in the list of system administrators
-	Server   bool // the server itself, acting for nobody
+	Admin    bool       // in the list of system administrators
+	Server   bool       // the server itself, acting for nobody
+	Addr     netip.Addr // where a REST call came from; zero otherwise
 }
 
 type callerKey struct{}

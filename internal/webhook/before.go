@@ -112,11 +112,13 @@ func (e *Engine) ask(ctx context.Context, p *plan, cb *callback, s subject, body
 		resp, failure = e.call(call, p, cb, r)
 	}
 	if failure != nil {
+		from := im.CallerOf(ctx).Addr
+		own := from.IsValid() && from == resp.peer
 		switch cause := context.Cause(call); {
 		case errors.Is(cause, errOperationTimeUp):
-			failure = &timeoutError{after: time.Since(began).Round(time.Millisecond), shared: true}
+			failure = &timeoutError{after: time.Since(began).Round(time.Millisecond), shared: true, own: own}
 		case errors.Is(cause, errTimeUp), errors.Is(failure, context.DeadlineExceeded):
-			failure = &timeoutError{after: cb.timeout}
+			failure = &timeoutError{after: cb.timeout, own: own}
 		}
 	}
 	d := decide(cb, p.strict, resp, failure)

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/netip"
 	"net/url"
 	"sync/atomic"
 	"syscall"
@@ -44,6 +45,7 @@ type response struct {
 	truncated  bool // more than maxAnswer
 	location   string
 	retryAfter string
+	peer       netip.Addr // of the connection, also when no answer came
 }
 
 func newClient(g guard, anyCertificate bool) *client {
@@ -95,7 +97,11 @@ func (c *client) post(ctx context.Context, r request) (response, error) {
 func (c *client) try(ctx context.Context, r request) (_ response, untouched bool, err error) {
 	var conn *countingConn
 	var before int64
+	var peer netip.Addr
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+		if tcp, ok := info.Conn.RemoteAddr().(*net.TCPAddr); ok {
+			peer = tcp.AddrPort().Addr().Unmap()
+		}
 		if conn = countingConnOf(info.Conn); conn != nil && info.Reused {
 			before = conn.written.Load()
 			return
@@ -116,10 +122,10 @@ func (c *client) try(ctx context.Context, r request) (_ response, untouched bool
 		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err // without the address, whose query may hold a token
 		}
-		return response{}, conn != nil && conn.written.Load() == before, err
+		return response{peer: peer}, conn != nil && conn.written.Load() == before, err
 	}
 	defer resp.Body.Close()
-	out := response{status: resp.StatusCode, location: resp.Header.Get("Location"), retryAfter: resp.Header.Get("Retry-After")}
+	out := response{peer: peer, status: resp.StatusCode, location: resp.Header.Get("Location"), retryAfter: resp.Header.Get("Retry-After")}
 	out.body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if len(out.body) > maxAnswer {
 		out.body, out.truncated = out.body[:maxAnswer], true
@@ -205,11 +211,16 @@ func causeOf(err error) string {
 type timeoutError struct {
 	after  time.Duration
 	shared bool // cut short by the operation's deadline
+	own    bool // the handler asked for the operation
 }
 
 func (e *timeoutError) Error() string {
+	text := fmt.Sprintf("timeout after %s", e.after)
 	if e.shared {
-		return fmt.Sprintf("timeout after %s: the time of the whole operation was up", e.after)
+		text += ": the time of the whole operation was up"
 	}
-	return fmt.Sprintf("timeout after %s", e.after)
+	if e.own {
+		text += "; " + OwnRequest
+	}
+	return text
 }

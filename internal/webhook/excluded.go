@@ -21,7 +21,7 @@ const (
 // for explaining; calls go by filter.admits, which decides the same.
 func Excluded(desc registry.Callback, c Callback, m *im.Message) Exclusion {
 	// A callback without filters is called about messages of every kind.
-	full := newFilter(c, desc.Filters)
+	full := newFilter(c.AttentionIDs, c.AllowedTypes, c.DeniedTypes, desc.Filters)
 	if full.admits(m) {
 		return ""
 	}

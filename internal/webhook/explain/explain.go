@@ -188,7 +188,7 @@ func (s *subject) enableSource() string {
 
 // checks find causes. Each looks at one callback and knows one mistake.
 var checks = []func(*subject) []Finding{
-	checkNesting, checkMisspelled, checkPlaceholder, checkRefused, checkVariable, checkOff, checkLegacyKey, checkStage, checkNotSent,
+	checkNesting, checkMisspelled, checkPlaceholder, checkRefused, checkVariable, checkLegacyKey, checkStage, checkNotSent, checkOff,
 	checkFilters, checkSender, checkNotStored, checkOnline,
 	checkHTML, checkErrorPage, checkRedirect, checkPath, checkMalformed, checkOwnRequest, checkTimeout, checkPatience,
 	checkUnreachable, checkRejected, checkHandlerFault,
