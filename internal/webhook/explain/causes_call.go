@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +12,12 @@ import (
 	"github.com/parley-im/parley/internal/store"
 	"github.com/parley-im/parley/internal/webhook"
 	"github.com/parley-im/parley/internal/webhook/registry"
+)
+
+// Statuses of a path that nobody serves.
+const (
+	notFound         = 404
+	methodNotAllowed = 405
 )
 
 // last is the newest call that a test holds for.
@@ -73,7 +78,7 @@ func checkErrorPage(s *subject) []Finding {
 	d, ok := s.last(func(d store.Delivery) bool {
 		text := bytes.TrimSpace(d.Answer)
 		lower := bytes.ToLower(text)
-		return d.Status >= 400 && d.Status != http.StatusNotFound && bytes.HasPrefix(text, []byte("{")) &&
+		return d.Status >= 400 && d.Status != notFound && bytes.HasPrefix(text, []byte("{")) &&
 			!bytes.Contains(lower, []byte("nextcode")) && !bytes.Contains(lower, []byte("actioncode"))
 	})
 	if !ok {
@@ -96,7 +101,7 @@ func checkRedirect(s *subject) []Finding {
 // checkPath: nobody is at that path.
 func checkPath(s *subject) []Finding {
 	d, ok := s.last(func(d store.Delivery) bool {
-		return d.Status == http.StatusNotFound || d.Status == http.StatusMethodNotAllowed ||
+		return d.Status == notFound || d.Status == methodNotAllowed ||
 			bytes.HasPrefix(bytes.TrimSpace(d.Answer), []byte("404 page not found"))
 	})
 	if !ok {
