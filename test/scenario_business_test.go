@@ -103,6 +103,9 @@ func (b *business) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := json.Unmarshal(raw, &c.Event); err != nil {
 		b.t.Errorf("%s: the body %q: %v", r.URL.Path, raw, err)
 	}
+	if err := checkBody(c.Command, raw); err != nil {
+		b.t.Errorf("%s: %v in %s", r.URL.Path, err, raw)
+	}
 	if r.Method != http.MethodPost {
 		b.t.Errorf("%s %s", r.Method, r.URL.Path)
 	}
