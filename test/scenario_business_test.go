@@ -103,7 +103,7 @@ func (b *business) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := json.Unmarshal(raw, &c.Event); err != nil {
 		b.t.Errorf("%s: the body %q: %v", r.URL.Path, raw, err)
 	}
-	if err := checkBody(c.Command, raw); err != nil {
+	if err := checkBody(c.Event.CallbackCommand, raw); err != nil {
 		b.t.Errorf("%s: %v in %s", r.URL.Path, err, raw)
 	}
 	if r.Method != http.MethodPost {

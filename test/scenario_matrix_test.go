@@ -480,7 +480,7 @@ func exercise(t *testing.T, desc registry.Callback, x *exerciser, ways []string)
 // onlyAsking is a configuration with one before-callback and all after-callbacks.
 func onlyAsking(key, asked, told string, failedContinue bool) map[string]string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "url: %s/webhook\n", told)
+	fmt.Fprintf(&b, "url: %s/webhook\n%s", told, neverDown)
 	for _, c := range registry.All() {
 		switch {
 		case c.Key == key:

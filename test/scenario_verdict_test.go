@@ -206,11 +206,14 @@ func (r matrixRow) want(failedContinue bool) refusal {
 	return refusal{}
 }
 
+// neverDown keeps asking handlers that answer badly on purpose.
+const neverDown = "breaker: {failures: 1000000, rate: 0}\n"
+
 // oneQuestionEach asks about each message once at most: beforeSendSingleMsg and
 // beforeSendGroupMsg about texts, beforeMsgModify about custom messages, nobody
 // about other types. The options are those of the before-callbacks.
 func oneQuestionEach(url, options string) map[string]string {
-	return map[string]string{"webhooks.yml": fmt.Sprintf(`url: %s/webhook
+	return map[string]string{"webhooks.yml": neverDown + fmt.Sprintf(`url: %s/webhook
 beforeSendSingleMsg: {enable: true, timeout: 1, allowedTypes: [101], %[2]s}
 beforeSendGroupMsg: {enable: true, timeout: 1, allowedTypes: [101], %[2]s}
 beforeMsgModify: {enable: true, timeout: 1, allowedTypes: [110], %[2]s}
