@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what the whole test run needs and the machine lacks, on Debian and its
 # kin: PostgreSQL's server binaries, Chromium, a JDK, gcc (the native client uses
-# cgo), Node.js with npm. Anything already there is left alone.
+# cgo), Node.js with npm, Python and PHP (example handlers). Anything already there
+# is left alone.
 set -eu
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -25,6 +26,8 @@ have_chromium || missing="$missing chromium"
 have_jdk || missing="$missing default-jdk-headless"
 have gcc || missing="$missing gcc libc6-dev"
 have npm || missing="$missing nodejs npm"
+have python3 || missing="$missing python3"
+have php || missing="$missing php-cli"
 [ -n "$missing" ] || exit 0
 
 give_up() {

@@ -7,10 +7,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.HashSet;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Set;
 
 /**
  * Writes each event once, one JSON object a line. An event is delivered at least once: a delivery
@@ -18,7 +17,7 @@ import java.util.Set;
  */
 final class AuditLog implements AutoCloseable {
   private final FileChannel file;
-  private final Set<String> known = new HashSet<>();
+  private final Map<String, Integer> known = new HashMap<>(); // how often, by id
 
   AuditLog(Path path) throws IOException {
     long whole = Files.exists(path) ? load(path) : 0;
@@ -37,7 +36,7 @@ final class AuditLog implements AutoCloseable {
     }
     try (BufferedReader lines = new BufferedReader(new StringReader(new String(all, 0, end, StandardCharsets.UTF_8)))) {
       for (String line; (line = lines.readLine()) != null; ) {
-        known.add((String) Json.object(line).get("id"));
+        known.merge((String) Json.object(line).get("id"), 1, Integer::sum);
       }
     }
     return end;
@@ -46,7 +45,7 @@ final class AuditLog implements AutoCloseable {
   /** Returns when the event is on the disk. */
   synchronized void record(Handler.Call call) throws IOException {
     String id = id(call);
-    if (known.contains(id)) {
+    if (known.containsKey(id)) {
       return;
     }
     Map<String, Object> line = new LinkedHashMap<>();
@@ -65,7 +64,7 @@ final class AuditLog implements AutoCloseable {
       file.position(before);
       throw e;
     }
-    known.add(id);
+    known.put(id, 1);
   }
 
   /**
@@ -78,6 +77,11 @@ final class AuditLog implements AutoCloseable {
     }
     Object message = call.body().get("serverMsgID");
     return call.command() + ":" + (message instanceof String s && !s.isEmpty() ? s : Json.write(call.body()));
+  }
+
+  /** How often an event is in the file. */
+  synchronized int count(String id) {
+    return known.getOrDefault(id, 0);
   }
 
   @Override
