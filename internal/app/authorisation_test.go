@@ -79,12 +79,20 @@ var operations, cells int
 // call makes a REST call with a token; "" is none.
 func (n *node) call(token, path, body string) answer {
 	n.t.Helper()
+	operations++
+	return n.callAs(fmt.Sprint("op-", operations), token, path, body)
+}
+
+// callAs is call with an operationID; "" is none.
+func (n *node) callAs(operationID, token, path, body string) answer {
+	n.t.Helper()
 	req, err := http.NewRequestWithContext(n.t.Context(), http.MethodPost, n.rest+path, strings.NewReader(body))
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	operations++
-	req.Header.Set("operationID", fmt.Sprint("op-", operations))
+	if operationID != "" {
+		req.Header.Set("operationID", operationID)
+	}
 	if token != "" {
 		req.Header.Set("token", token)
 	}

@@ -392,6 +392,9 @@ func (s *Service) DeleteIdle(ctx context.Context, ownerID string, idle time.Dura
 
 // SetPeerEx writes a text into everybody's conversation with a user.
 func (s *Service) SetPeerEx(ctx context.Context, userID, ex string) error {
+	if len(ex) > im.MaxText {
+		return im.ErrArgs.With("ex is longer than %d bytes", im.MaxText)
+	}
 	var rows []im.Conversation
 	if err := s.store.Read(ctx, func(tx *store.Tx) (err error) {
 		rows, err = tx.PeerConversations(userID)
