@@ -298,7 +298,7 @@ func (s *Service) LastMessages(ctx context.Context, userID string, ids []im.Conv
 			if v.MaxSeq < v.MinSeq || p.room() == 0 {
 				continue
 			}
-			m, err := tx.LastMessage(id, v.MinSeq, v.MaxSeq)
+			m, err := tx.LastMessage(userID, id, v.MinSeq, v.MaxSeq)
 			if err != nil {
 				return err
 			}
@@ -442,6 +442,14 @@ func fill(c im.ConversationID, stored []*im.Message, wanted []im.Seq) []*im.Mess
 func (p *puller) mark(c im.ConversationID, v view, msgs []*im.Message) error {
 	if len(msgs) == 0 {
 		return nil
+	}
+	// A receipt of the user's own tells his devices less than the read position, which
+	// they ask for when they come back; and they would count from it as if it were the
+	// newest.
+	for i, m := range msgs {
+		if m.ContentType == im.ContentReadReceipt && m.SendID == p.userID {
+			msgs[i] = &im.Message{ConversationID: c, Seq: m.Seq, Status: im.StatusDeleted, SendTime: m.SendTime}
+		}
 	}
 	if p.hides == nil {
 		hides, err := p.tx.HidesMessages(p.userID)

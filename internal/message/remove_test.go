@@ -284,3 +284,56 @@ func TestRemovedLastSeqSurvivesARestart(t *testing.T) {
 		t.Errorf("seq %d, %v; want 3", sent.Seq, err)
 	}
 }
+
+// A client that was installed anew asks for the latest message of chats whose
+// last one is deleted: it shows the one before.
+func TestLastMessageIsNotADeletedOne(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		const c = im.ConversationID("si_a_b")
+		for _, text := range []string{"one", "two", "three"} {
+			k.send(single("a", "b", text))
+		}
+		for _, step := range []struct {
+			remove im.Seq
+			b      string
+		}{{3, "two"}, {2, "one"}, {1, ""}} {
+			if err := k.Delete(as(t, "b"), "b", c, []im.Seq{step.remove}, message.ForSelf); err != nil {
+				t.Fatal(err)
+			}
+			for user, want := range map[string]string{"a": "three", "b": step.b} {
+				got, err := k.LastMessages(as(t, user), user, []im.ConversationID{c})
+				if err != nil {
+					t.Fatal(err)
+				}
+				text := ""
+				if m := got[c]; m != nil {
+					text = string(m.Content)
+				}
+				if text != want {
+					t.Errorf("without %d: the last message of %s is %q, want %q", step.remove, user, text, want)
+				}
+			}
+		}
+	})
+}
+
+// A device that was away pulls what the other side's receipts say, not its own
+// user's: of these only the last would count, and that is his read position.
+func TestOwnReceiptsAreNotPulled(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		const c, notices = im.ConversationID("si_a_b"), im.ConversationID("n_a_b")
+		k.send(single("a", "b", "one"))
+		if err := k.MarkConversationRead(as(t, "b"), "b", c, 1, []im.Seq{1}); err != nil {
+			t.Fatal(err)
+		}
+		for user, gone := range map[string]bool{"a": false, "b": true} {
+			got, err := k.PullRanges(as(t, user), user, []im.Range{{ConversationID: notices, First: 1, Last: 1, Num: 1}}, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m := got[notices].Messages; len(m) != 1 || m[0].Seq != 1 || (m[0].Status == im.StatusDeleted) != gone {
+				t.Errorf("%s pulls %+v", user, m)
+			}
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/parley-im/parley/internal/im"
@@ -200,10 +201,13 @@ func (tx *Tx) MembersSince(groupID string, after uint64, limit int) (inserted, u
 	type row struct {
 		im.Member
 		created uint64
+		id      int64
 	}
-	rows, err := queryAll(tx, func(r *row) []any { return append(memberFields(&r.Member), &r.created) },
-		memberColumns+`, m.created_version`+memberFrom+
+	rows, err := queryAll(tx, func(r *row) []any { return append(memberFields(&r.Member), &r.created, &r.id) },
+		memberColumns+`, m.created_version, m.id`+memberFrom+
 			`WHERE m.group_id = $1 AND m.version > $2 ORDER BY m.version, m.id LIMIT $3`, groupID, after, limit)
+	// Read by version, which has an index; told in the order of the list.
+	slices.SortFunc(rows, func(a, b row) int { return cmp.Or(cmp.Compare(b.Role, a.Role), cmp.Compare(a.id, b.id)) })
 	for _, r := range rows {
 		if r.created > after {
 			inserted = append(inserted, r.Member)

@@ -87,10 +87,13 @@ func (tx *Tx) MessageRange(c im.ConversationID, first, last im.Seq) ([]*im.Messa
 	return decodeRows(c, rows)
 }
 
-// LastMessage returns the newest message from first to last, or nil.
-func (tx *Tx) LastMessage(c im.ConversationID, first, last im.Seq) (*im.Message, error) {
+// LastMessage returns the newest message from first to last that the user did not
+// delete for himself, or nil.
+func (tx *Tx) LastMessage(userID string, c im.ConversationID, first, last im.Seq) (*im.Message, error) {
 	rows, err := queryAll(tx, storedFields, `SELECT m.seq, m.client_id, m.send_time, m.data FROM log l JOIN message m ON m.log = l.id
-		WHERE l.conversation_id = $1 AND m.seq >= $2 AND m.seq <= $3 ORDER BY m.seq DESC LIMIT 1`, c, first, last)
+		WHERE l.conversation_id = $1 AND m.seq >= $2 AND m.seq <= $3
+		AND NOT EXISTS (SELECT 1 FROM hidden_message h WHERE h.user_id = $4 AND h.log = l.id AND h.seq = m.seq)
+		ORDER BY m.seq DESC LIMIT 1`, c, first, last, userID)
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -170,17 +171,20 @@ func (tx *Tx) FriendCount(ownerID string) (n int64, err error) {
 }
 
 // FriendChanges are the friends that were added or changed after a version of
-// the owner's list, oldest change first; at most limit. Who was added since
+// the owner's list, in the order they were added; at most limit. Who was added since
 // counts as added, changed or not: clients keep the order of the list by what was
 // added to it.
 func (tx *Tx) FriendChanges(ownerID string, after uint64, limit int) (inserted, updated []im.Friend, err error) {
 	type row struct {
 		im.Friend
 		created uint64
+		id      int64
 	}
-	rows, err := queryAll(tx, func(r *row) []any { return append(friendFields(&r.Friend), &r.created) },
-		friendColumns+`, f.created_version`+friendFrom+`WHERE f.owner_id = $1 AND f.version > $2 ORDER BY f.version, f.id LIMIT $3`,
+	rows, err := queryAll(tx, func(r *row) []any { return append(friendFields(&r.Friend), &r.created, &r.id) },
+		friendColumns+`, f.created_version, f.id`+friendFrom+`WHERE f.owner_id = $1 AND f.version > $2 ORDER BY f.version, f.id LIMIT $3`,
 		ownerID, after, limit)
+	// Read by version, which has an index; told in the order of the list.
+	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.id, b.id) })
 	for _, r := range rows {
 		if r.created > after {
 			inserted = append(inserted, r.Friend)
