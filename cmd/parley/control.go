@@ -65,6 +65,12 @@ type webhookCmd struct {
 	Deliveries deliveriesCmd `cmd:"" help:"List calls to the business server, newest first."`
 	Show       showCmd       `cmd:"" help:"Show one event: its attempts, whether it waits or was given up, its body."`
 	Dead       deadCmd       `cmd:"" help:"List events that were given up."`
+	Endpoints  endpointsCmd  `cmd:"" help:"List where callbacks go, and what waits there."`
+	Pause      pauseCmd      `cmd:"" help:"Stop an endpoint, or one callback of it, until resume."`
+	Resume     resumeCmd     `cmd:"" help:"End a pause, or call an endpoint that is down again at once."`
+	Recover    recoverCmd    `cmd:"" help:"Deliver again what was given up in a range of time and not delivered since."`
+	Gaps       gapsCmd       `cmd:"" help:"List stretches of events that were not kept because the outbox was full."`
+	Drop       dropCmd       `cmd:"" help:"Forget what waits for an endpoint that is not configured any more."`
 	Replay     replayCmd     `cmd:"" help:"Deliver given-up events again: one by id, those of a callback, or all."`
 
 	Conform conformCmd `cmd:"" help:"Test a handler: play good, bad and odd requests at it and print a scored report."`
@@ -151,6 +157,7 @@ func (s *showCmd) Run(ctx context.Context, w io.Writer) error {
 
 type deadCmd struct {
 	dataFlag
+	Endpoint string `help:"Only those of this endpoint."`
 	Callback string `help:"Only this callback, by its key in webhooks.yml."`
 	Limit    int    `help:"At most this many." default:"50"`
 }
@@ -158,7 +165,7 @@ type deadCmd struct {
 // Run prints a table.
 func (d *deadCmd) Run(ctx context.Context, w io.Writer) error {
 	var list []store.DeadEvent
-	form := url.Values{"limit": {strconv.Itoa(d.Limit)}, "callback": {d.Callback}}
+	form := url.Values{"limit": {strconv.Itoa(d.Limit)}, "callback": {d.Callback}, "endpoint": {d.Endpoint}}
 	if err := d.call(ctx, http.MethodGet, "/webhook/dead", form, &list); err != nil {
 		return err
 	}

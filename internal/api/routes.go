@@ -176,5 +176,11 @@ func (s *server) routes() http.Handler {
 	post("/statistics/group/create", call(s, admin, s.foundings))
 	post("/statistics/group/active", call(s, admin, s.activeGroups))
 
+	mux.Handle("GET "+eventsPath, http.HandlerFunc(s.fetchEvents)) // administrators, and who has the endpoint's secret
+	post(eventsPath, http.HandlerFunc(s.fetchEvents))              // the same
+	post("/webhook/endpoints", call(s, admin, s.webhookEndpoints))
+	post("/webhook/pause", call(s, admin, s.pauseWebhook))
+	post("/webhook/resume", call(s, admin, s.resumeWebhook))
+
 	return exact(mux)
 }

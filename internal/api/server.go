@@ -51,7 +51,8 @@ type Options struct {
 	Objects       *object.Service
 	Devices       *device.Service
 
-	Online Online
+	Online   Online
+	Webhooks Webhooks // nil without a webhook engine
 	// Kick closes the connections of a user's platform.
 	Kick func(ctx context.Context, userID string, p im.Platform)
 
@@ -82,6 +83,9 @@ func New(o Options) http.Handler {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Webhooks == nil {
+		o.Webhooks = noWebhooks{}
 	}
 	if o.MaxBody <= 0 {
 		o.MaxBody = 8 << 20

@@ -196,6 +196,7 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 
 	quiet := slog.NewLogLogger(s.log.Handler(), slog.LevelDebug) // net/http reports clients' faults here
 	rest := &http.Server{Handler: api.New(s.services), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, ErrorLog: quiet}
+	rest.RegisterOnShutdown(s.hooks.StopFetching)
 	sockets := &http.Server{Handler: s.gateway, ReadHeaderTimeout: c.Gateway.HandshakeTimeout, ErrorLog: quiet}
 	local := &http.Server{Handler: s.controlHandler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: quiet}
 	edges, edgeCtx := errgroup.WithContext(ctx)

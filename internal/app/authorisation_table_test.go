@@ -177,6 +177,10 @@ var personal = []row{
 	{name: "/config/get_enable_config_manager", may: operators, body: `{}`},
 	{name: "/config/reload", may: operators, body: `{}`},
 	{name: "/config/status", may: operators, body: `{}`},
+	{name: "/webhook/events", may: operators, body: `{"endpoint":"none"}`, reached: 1004, note: "or whoever has the endpoint's secret"},
+	{name: "/webhook/endpoints", may: operators, body: `{}`},
+	{name: "/webhook/pause", may: operators, body: `{"endpoint":"none"}`, reached: 1001},
+	{name: "/webhook/resume", may: operators, body: `{"endpoint":"none"}`, reached: 1001},
 	{name: "/restart", may: operators, body: `{}`, reached: 500, note: "not supported, and says so"},
 }
 

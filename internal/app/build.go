@@ -46,6 +46,7 @@ func services(ctx context.Context, s *server, messages *message.Service, o onlin
 		Objects:       objects,
 		Devices:       device.New(s.store),
 		Online:        o,
+		Webhooks:      administered{s.hooks},
 		Kick: func(ctx context.Context, userID string, p im.Platform) {
 			o.hub.Kick(ctx, userID, []im.Platform{p}, "")
 		},

@@ -74,7 +74,7 @@ func (s *server) controlHandler() http.Handler {
 	mux.HandleFunc("GET /webhook/dead", control(func(ctx context.Context, r *http.Request) (any, error) {
 		var out []store.DeadEvent
 		err := s.store.Read(ctx, func(tx *store.Tx) (err error) {
-			out, err = tx.DeadEvents(store.DeadFilter{Callback: r.FormValue("callback"), Limit: number(r, "limit")})
+			out, err = tx.DeadEvents(store.DeadFilter{Endpoint: r.FormValue("endpoint"), Callback: r.FormValue("callback"), Limit: number(r, "limit")})
 			return err
 		})
 		return out, err
@@ -93,6 +93,7 @@ func (s *server) controlHandler() http.Handler {
 		n, err := s.store.ReplayDead(ctx, store.DeadFilter{EventID: r.FormValue("event"), Callback: r.FormValue("callback")})
 		return map[string]int{"replayed": n}, err
 	}))
+	s.endpointControls(mux)
 	// Profiles: curl --unix-socket control.sock http://control/debug/pprof/profile
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

@@ -63,6 +63,7 @@ var (
 	ErrConnOverLimit       = &Error{Code: 1601, Msg: "ConnOverMaxNumLimit"}
 	ErrConnArgs            = &Error{Code: 1602, Msg: "args err, need token, sendID, platformID"}
 	ErrCallback            = &Error{Code: 80000, Msg: "CallbackError"}
+	ErrCursorTooOld        = &Error{Code: 80010, Msg: "CursorTooOldError"}
 	ErrNetwork             = &Error{Code: 90004, Msg: "NetworkError"}
 	ErrData                = &Error{Code: 90007, Msg: "DataError"}
 )

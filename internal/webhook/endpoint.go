@@ -26,6 +26,7 @@ type endpoint struct {
 	name    string
 	base    string // "" if it fetches
 	keys    []signature.Key
+	tokens  [][32]byte    // hashes of the secrets of one that fetches
 	slots   int           // lanes of after-events in work at a time
 	rate    *rate.Limiter // of after-events; nil for none
 	perSec  float64

@@ -40,6 +40,10 @@ type Engine struct {
 	tallies tallies
 	store   atomic.Pointer[store.Store] // since Restore or Run
 
+	fetching  atomic.Int64  // requests that wait for events
+	fetchEnd  chan struct{} // closed when they shall not wait any longer
+	fetchOnce sync.Once
+
 	background sync.WaitGroup // probes and calls of shadows
 	work       context.Context
 	stop       context.CancelFunc
@@ -69,12 +73,13 @@ func New(cfg Config, o Options) (*Engine, error) {
 		o.Now = o.Clock.Now
 	}
 	e := &Engine{
-		log:     o.Logger,
-		o:       o,
-		clock:   o.Clock,
-		calls:   deliveryLog{rows: make(chan store.Delivery, callsBuffered)},
-		alerts:  newAlerts(),
-		changed: make(chan struct{}, 1),
+		log:      o.Logger,
+		o:        o,
+		clock:    o.Clock,
+		calls:    deliveryLog{rows: make(chan store.Delivery, callsBuffered)},
+		alerts:   newAlerts(),
+		changed:  make(chan struct{}, 1),
+		fetchEnd: make(chan struct{}),
 	}
 	p, err := newPlan(cfg, o, nil)
 	if err != nil {

@@ -168,31 +168,34 @@ func (e *Engine) endpoint(name, callback string) (*endpoint, error) {
 
 // EndpointState is what an administrator is shown of an endpoint.
 type EndpointState struct {
-	Name   string
-	URL    string `json:",omitempty"`
-	Kind   string // push, pull, shadow; removed for one that only events are left of
-	State  string // ok, down, paused
-	Since  im.Millis
-	Reason string `json:",omitempty"`
-	Answer string `json:",omitempty"` // the last that was of no use
-	Probes int    `json:",omitempty"` // since it went down
-	Signed bool
+	Name   string    `json:"name"`
+	URL    string    `json:"url,omitempty"`
+	Kind   string    `json:"kind"`  // push, pull, shadow; removed for one that only events are left of
+	State  string    `json:"state"` // ok, down, paused
+	Since  im.Millis `json:"since,omitempty"`
+	Reason string    `json:"reason,omitempty"`
+	Answer string    `json:"answer,omitempty"` // the last that was of no use
+	Probes int       `json:"probes,omitempty"` // since it went down
+	Signed bool      `json:"signed"`
 	// Callbacks are those that are paused or set aside.
-	Callbacks []CallbackState `json:",omitempty"`
+	Callbacks []CallbackState `json:"callbacks,omitempty"`
 
-	Lanes, Events int64     // that wait
-	Bytes, Bound  int64     // of the outbox
-	Oldest        im.Millis // of the events that wait, 0 for none
-	Floor, Last   int64     `json:",omitempty"` // cursors of a pull endpoint's log
+	Lanes  int64     `json:"lanes"`  // that wait
+	Events int64     `json:"events"` // that wait
+	Bytes  int64     `json:"bytes"`  // of the outbox
+	Bound  int64     `json:"bound"`
+	Oldest im.Millis `json:"oldest,omitempty"` // of the events that wait
+	Floor  int64     `json:"floor,omitempty"`  // cursors of a pull endpoint's log: of the newest forgotten
+	Last   int64     `json:"last,omitempty"`
 }
 
 // CallbackState is one callback that is not called now.
 type CallbackState struct {
-	Callback string
-	State    string // down, paused
-	Since    im.Millis
-	Reason   string
-	Answer   string `json:",omitempty"`
+	Callback string    `json:"callback"`
+	State    string    `json:"state"` // down, paused
+	Since    im.Millis `json:"since"`
+	Reason   string    `json:"reason"`
+	Answer   string    `json:"answer,omitempty"`
 }
 
 // States of endpoints.

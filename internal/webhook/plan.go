@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -193,6 +194,11 @@ func (p *plan) list(given Endpoint, cfg Config) error {
 	ep := &endpoint{
 		name: given.Name, base: given.URL, keys: keys, slots: given.Concurrency, perSec: given.Rate, shadow: given.Shadow, pull: given.Pull,
 		timeout: given.Timeout, events: given.Events,
+	}
+	for _, text := range given.Secrets {
+		if given.Pull && text != "" {
+			ep.tokens = append(ep.tokens, sha256.Sum256([]byte(text)))
+		}
 	}
 	if !given.Pull {
 		if _, err := newTarget(given.URL, "", cfg.CommandInQuery); err != nil {
