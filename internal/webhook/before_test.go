@@ -345,7 +345,9 @@ type deadPool struct {
 
 func (d *deadPool) RoundTrip(r *http.Request) (*http.Response, error) {
 	d.calls++
-	conn := &countingConn{}
+	here, there := net.Pipe()
+	defer func() { _, _ = here.Close(), there.Close() }()
+	conn := &countingConn{Conn: here}
 	httptrace.ContextClientTrace(r.Context()).GotConn(httptrace.GotConnInfo{Conn: conn, Reused: true})
 	if d.calls <= d.dead {
 		conn.written.Add(int64(d.written))
