@@ -10,8 +10,7 @@ import (
 
 // Tests whose names begin with S and a number are acceptance scenarios of the
 // webhooks, from what people who ran OpenIM's callbacks complained about. The
-// numbers are those of the requirements; S11 to S13 and others missing here are
-// about callbacks and functions that do not exist yet.
+// numbers are those of the requirements; some are tests of other packages.
 
 // TestMain builds the server once for all tests of this package, unless
 // PARLEY_BIN names one.
