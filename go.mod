@@ -15,6 +15,7 @@ require (
 	github.com/openimsdk/protocol v0.0.73-alpha.19
 	github.com/pressly/goose/v3 v3.29.0
 	golang.org/x/image v0.47.0
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
 	golang.org/x/sync v0.24.0
 	golang.org/x/time v0.16.0
 	google.golang.org/protobuf v1.36.12

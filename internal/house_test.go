@@ -86,6 +86,9 @@ var arrows = map[string][]string{
 	"hooks":           {"hooks/signature", "hooks/payload"},
 	"hooks/signature": {},
 	"hooks/payload":   {},
+	"hooks/schema":    {},
+	// Makes the files of hooks/schema and tables of the documentation, in tests.
+	"internal/webhook/reference": {"hooks/payload", "internal/webhook/registry"},
 
 	"examples/go-handler": {"hooks", "hooks/payload"},
 
@@ -128,27 +131,29 @@ var outside = []struct {
 	},
 	{"github.com/gorilla/websocket", []string{"internal/gateway", "internal/bench", "internal/imtest"}, "sockets are the gateway's"},
 	{"github.com/alecthomas/kong", []string{"cmd/parley"}, "the command line is main's"},
+	{"github.com/santhosh-tekuri/jsonschema", nil, "schemas are validated in tests"},
 	{"testing", []string{"internal/store/storetest", "internal/imtest"}, "test code stays out of the binary"},
 }
 
 // dependencies are the direct ones of go.mod, each with its reason.
 var dependencies = map[string]string{
-	"code.dny.dev/ssrf":             "refuses webhook addresses inside the machine and the cloud's metadata",
-	"github.com/alecthomas/kong":    "command line",
-	"github.com/goccy/go-yaml":      "configuration with places of errors",
-	"github.com/golang-jwt/jwt/v5":  "OpenIM's tokens are JWTs",
-	"github.com/google/uuid":        "event and operation ids",
-	"github.com/gorilla/websocket":  "long connections",
-	"github.com/jackc/pgx/v5":       "PostgreSQL driver",
-	"github.com/klauspost/compress": "gzip at a third of the standard library's time",
-	"github.com/minio/minio-go/v7":  "object stores that speak S3",
-	"github.com/openimsdk/protocol": "OpenIM's wire types",
-	"github.com/pressly/goose/v3":   "migrations",
-	"golang.org/x/image":            "scaling pictures, WebP",
-	"golang.org/x/sync":             "errgroup",
-	"golang.org/x/time":             "rate limits",
-	"google.golang.org/protobuf":    "wire format and row codec",
-	"modernc.org/sqlite":            "SQLite without cgo",
+	"code.dny.dev/ssrf":                        "refuses webhook addresses inside the machine and the cloud's metadata",
+	"github.com/alecthomas/kong":               "command line",
+	"github.com/goccy/go-yaml":                 "configuration with places of errors",
+	"github.com/golang-jwt/jwt/v5":             "OpenIM's tokens are JWTs",
+	"github.com/google/uuid":                   "event and operation ids",
+	"github.com/gorilla/websocket":             "long connections",
+	"github.com/jackc/pgx/v5":                  "PostgreSQL driver",
+	"github.com/klauspost/compress":            "gzip at a third of the standard library's time",
+	"github.com/minio/minio-go/v7":             "object stores that speak S3",
+	"github.com/openimsdk/protocol":            "OpenIM's wire types",
+	"github.com/pressly/goose/v3":              "migrations",
+	"golang.org/x/image":                       "scaling pictures, WebP",
+	"github.com/santhosh-tekuri/jsonschema/v6": "tests validate the bodies of callbacks against their schemas",
+	"golang.org/x/sync":                        "errgroup",
+	"golang.org/x/time":                        "rate limits",
+	"google.golang.org/protobuf":               "wire format and row codec",
+	"modernc.org/sqlite":                       "SQLite without cgo",
 }
 
 // forbiddenNames say nothing about what is inside.

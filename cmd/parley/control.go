@@ -73,9 +73,11 @@ type webhookCmd struct {
 	Drop       dropCmd       `cmd:"" help:"Forget what waits for an endpoint that is not configured any more."`
 	Replay     replayCmd     `cmd:"" help:"Deliver given-up events again: one by id, those of a callback, or all."`
 
-	Conform conformCmd `cmd:"" help:"Test a handler: play good, bad and odd requests at it and print a scored report."`
-	Sign    signCmd    `cmd:"" help:"Print the signature headers for a body on standard input."`
-	Verify  verifyCmd  `cmd:"" help:"Check a signature by hand, for a body on standard input."`
+	Conform  conformCmd  `cmd:"" help:"Test a handler: play good, bad and odd requests at it and print a scored report."`
+	Sign     signCmd     `cmd:"" help:"Print the signature headers for a body on standard input."`
+	Verify   verifyCmd   `cmd:"" help:"Check a signature by hand, for a body on standard input."`
+	Schema   schemaCmd   `cmd:"" help:"Print the JSON Schema of a callback, or of all."`
+	AsyncAPI asyncAPICmd `cmd:"" name:"asyncapi" help:"Print the AsyncAPI 3 document of all callbacks."`
 }
 
 type deliveriesCmd struct {

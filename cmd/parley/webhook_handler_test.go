@@ -83,3 +83,27 @@ func TestConformFailsWithAReport(t *testing.T) {
 		t.Errorf("%v in %s", err, &out)
 	}
 }
+
+func TestSchemaIsFoundByKeyCommandAndOldName(t *testing.T) {
+	t.Parallel()
+	for _, event := range []string{"afterRevokeMsg", "AFTERREVOKEMSG", "callbackBeforeAfterMsgCommand", "callbackAfterRevokeMsgCommand"} {
+		var out bytes.Buffer
+		if err := (&schemaCmd{Event: event}).Run(&out); err != nil || !strings.Contains(out.String(), `"title": "afterRevokeMsg"`) {
+			t.Errorf("%s: %v %s", event, err, &out)
+		}
+	}
+	var all map[string]any
+	var out bytes.Buffer
+	if err := (&schemaCmd{Answer: true}).Run(&out); err != nil || json.Unmarshal(out.Bytes(), &all) != nil || all["beforeMsgModify"] == nil || all["afterRevokeMsg"] != nil {
+		t.Errorf("%v %v", err, all)
+	}
+	for _, c := range []schemaCmd{{Event: "beforeNothing"}, {Event: "afterRevokeMsg", Answer: true}} {
+		if err := c.Run(&out); err == nil {
+			t.Errorf("%+v was found", c)
+		}
+	}
+	out.Reset()
+	if err := (asyncAPICmd{}).Run(&out); err != nil || !json.Valid(out.Bytes()) {
+		t.Error("no AsyncAPI document")
+	}
+}

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"maps"
@@ -12,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/parley-im/parley/hooks/schema"
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/webhook/registry"
 )
@@ -110,6 +114,7 @@ func TestGoldenBodies(t *testing.T) {
 				if !reflect.DeepEqual(decoded, want) {
 					t.Errorf("body\n%v\nwant\n%v", decoded, want)
 				}
+				validate(t, golden.Command, got)
 				if x.Query.Key.JSON == nil {
 					if query != "" {
 						t.Errorf("query %q, want none", query)
@@ -130,6 +135,34 @@ func TestGoldenBodies(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// validate compares a body with the schema of its command.
+func validate(t *testing.T, command string, body []byte) {
+	t.Helper()
+	text, err := schema.Request(command)
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("schema.json", document); err != nil {
+		t.Fatal(err)
+	}
+	compiled, err := compiler.Compile("schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoded, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := compiled.Validate(decoded); err != nil {
+		t.Error(err)
 	}
 }
 
