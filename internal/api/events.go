@@ -2,9 +2,7 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -117,14 +115,10 @@ func readFetch(r *http.Request) (q fetchQuery, err error) {
 	if r.Method != http.MethodPost {
 		return q, nil
 	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return q, im.ErrArgs.With("the body cannot be read")
+	if r.Header.Get("operationID") == "" {
+		return q, im.ErrArgs.With("header must have operationID")
 	}
-	if len(body) > 0 && json.Unmarshal(body, &q) != nil {
-		return q, im.ErrArgs.With("the body is not an object with endpoint, after, limit and wait")
-	}
-	return q, nil
+	return q, decode(r.Body, &q)
 }
 
 // fetcher identifies the caller and finds the endpoint he fetches from.

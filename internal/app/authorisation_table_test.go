@@ -177,6 +177,7 @@ var personal = []row{
 	{name: "/config/get_enable_config_manager", may: operators, body: `{}`},
 	{name: "/config/reload", may: operators, body: `{}`},
 	{name: "/config/status", may: operators, body: `{}`},
+	{name: "/webhook/why", may: operators, body: `{"id":"none"}`},
 	{name: "/webhook/events", may: operators, body: `{"endpoint":"none"}`, reached: 1004, note: "or whoever has the endpoint's secret"},
 	{name: "/webhook/endpoints", may: operators, body: `{}`},
 	{name: "/webhook/pause", may: operators, body: `{"endpoint":"none"}`, reached: 1001},

@@ -419,6 +419,11 @@ var faultsOf = map[string]faults{
 	"/config/get_enable_config_manager": {},
 	"/config/reload":                    {},
 	"/config/status":                    {},
+	"/webhook/why":                      {needs: "id"},
+	"/webhook/events":                   {needs: "endpoint", wrong: []wrong{{change: `{"after":"x"}`, code: 1001}}},
+	"/webhook/endpoints":                {},
+	"/webhook/pause":                    {},
+	"/webhook/resume":                   {},
 	"/restart":                          {},
 }
 
