@@ -102,6 +102,7 @@ var arrows = map[string][]string{
 	"internal/imtest":          {"internal/im", "internal/wire", "internal/app", "internal/config"},
 	"test":                     {},
 	"test/chaos":               {},
+	"test/compat":              {},
 	"internal":                 {},
 }
 

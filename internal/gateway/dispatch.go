@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 
 	"github.com/openimsdk/protocol/msg"
 	pushpb "github.com/openimsdk/protocol/push"
@@ -87,6 +89,10 @@ func (c *conn) reply(r *request, data []byte, err error) *reply {
 	out.ErrCode, out.ErrMsg = int32(known.Code), known.Msg
 	return out
 }
+
+// Requests lists the identifiers of all requests of the long connection, so that
+// nothing is said of them without saying it of each.
+func Requests() []int32 { return slices.Sorted(maps.Keys(handlers)) }
 
 // handlers is the whole surface of the long connection.
 var handlers = map[int32]func(*conn, *request, []byte){

@@ -28,53 +28,60 @@ func TestContentTypes(t *testing.T) {
 		contentType int32
 		make        func(d *device) (*sdk_struct.MsgStruct, error)
 	}{
-		{"text", constant.Text, func(d *device) (*sdk_struct.MsgStruct, error) {
+		{"CreateTextMessage", constant.Text, func(d *device) (*sdk_struct.MsgStruct, error) {
 			return d.mgr.Conversation().CreateTextMessage(d.ctx(), "hello <b>&</b> \"你好\" \u2028 🙂")
 		}},
-		{"picture", constant.Picture, func(d *device) (*sdk_struct.MsgStruct, error) {
+		{"CreateImageMessageByURL", constant.Picture, func(d *device) (*sdk_struct.MsgStruct, error) {
 			picture := sdk_struct.PictureBaseInfo{UUID: "p1", Type: "image/png", Size: 1 << 33, Width: 640, Height: 480, Url: "http://files.test/p.png?a=1&b=2"}
 			return d.mgr.Conversation().CreateImageMessageByURL(d.ctx(), "", picture, picture, picture)
 		}},
-		{"voice", constant.Sound, func(d *device) (*sdk_struct.MsgStruct, error) {
+		{"CreateSoundMessageByURL", constant.Sound, func(d *device) (*sdk_struct.MsgStruct, error) {
 			return d.mgr.Conversation().CreateSoundMessageByURL(d.ctx(), &sdk_struct.SoundBaseInfo{
 				UUID: "s1", SourceURL: "http://files.test/s.mp3", DataSize: 1234, Duration: 7, SoundType: "audio/mp3",
 			})
 		}},
-		{"video", constant.Video, func(d *device) (*sdk_struct.MsgStruct, error) {
+		{"CreateVideoMessageByURL", constant.Video, func(d *device) (*sdk_struct.MsgStruct, error) {
 			return d.mgr.Conversation().CreateVideoMessageByURL(d.ctx(), sdk_struct.VideoBaseInfo{
 				VideoUUID: "v1", VideoURL: "http://files.test/v.mp4", VideoType: "video/mp4", VideoSize: 99, Duration: 12,
 				SnapshotUUID: "v1s", SnapshotSize: 5, SnapshotURL: "http://files.test/v.png", SnapshotWidth: 16, SnapshotHeight: 9, SnapshotType: "image/png",
 			})
 		}},
-		{"file", constant.File, func(d *device) (*sdk_struct.MsgStruct, error) {
+		{"CreateFileMessageByURL", constant.File, func(d *device) (*sdk_struct.MsgStruct, error) {
 			return d.mgr.Conversation().CreateFileMessageByURL(d.ctx(), sdk_struct.FileBaseInfo{
 				UUID: "f1", SourceURL: "http://files.test/f.pdf", FileName: "plan.pdf", FileSize: 42, FileType: "application/pdf",
 			})
 		}},
-		{"at", constant.AtText, func(d *device) (*sdk_struct.MsgStruct, error) {
+		{"CreateTextAtMessage", constant.AtText, func(d *device) (*sdk_struct.MsgStruct, error) {
 			return d.mgr.Conversation().CreateTextAtMessage(d.ctx(), "@bob look", []string{b.userID},
 				[]*sdk_struct.AtInfo{{AtUserID: b.userID, GroupNickname: "bob"}}, nil)
 		}},
-		{"merged record", constant.Merger, func(d *device) (*sdk_struct.MsgStruct, error) {
+		{"CreateMergerMessage", constant.Merger, func(d *device) (*sdk_struct.MsgStruct, error) {
 			return d.mgr.Conversation().CreateMergerMessage(d.ctx(), d.stored(conversationID, quoted), "Alice and Bob",
 				[]string{"alice: quote me", "bob: and me"})
 		}},
-		{"card", constant.Card, func(d *device) (*sdk_struct.MsgStruct, error) {
+		{"CreateCardMessage", constant.Card, func(d *device) (*sdk_struct.MsgStruct, error) {
 			return d.mgr.Conversation().CreateCardMessage(d.ctx(), &sdk_struct.CardElem{UserID: b.userID, Nickname: "Bob", FaceURL: "http://faces.test/b.png", Ex: "{}"})
 		}},
-		{"location", constant.Location, func(d *device) (*sdk_struct.MsgStruct, error) {
+		{"CreateLocationMessage", constant.Location, func(d *device) (*sdk_struct.MsgStruct, error) {
 			return d.mgr.Conversation().CreateLocationMessage(d.ctx(), "Brandenburger Tor", 13.377704, 52.516275)
 		}},
-		{"custom", constant.Custom, func(d *device) (*sdk_struct.MsgStruct, error) {
+		{"CreateCustomMessage", constant.Custom, func(d *device) (*sdk_struct.MsgStruct, error) {
 			return d.mgr.Conversation().CreateCustomMessage(d.ctx(), `{"kind":"poll","of":[1,2]}`, "ext", "a poll")
 		}},
-		{"quote", constant.Quote, func(d *device) (*sdk_struct.MsgStruct, error) {
+		{"CreateQuoteMessage", constant.Quote, func(d *device) (*sdk_struct.MsgStruct, error) {
 			return d.mgr.Conversation().CreateQuoteMessage(d.ctx(), "I agree", d.stored(conversationID, quoted)[1])
 		}},
-		{"face", constant.Face, func(d *device) (*sdk_struct.MsgStruct, error) {
+		{"CreateAdvancedQuoteMessage", constant.Quote, func(d *device) (*sdk_struct.MsgStruct, error) {
+			return d.mgr.Conversation().CreateAdvancedQuoteMessage(d.ctx(), "I agree, see parley.test", d.stored(conversationID, quoted)[0],
+				[]*sdk_struct.MessageEntity{{Type: "url", Offset: 13, Length: 11, Url: "http://parley.test"}})
+		}},
+		{"CreateForwardMessage", constant.Text, func(d *device) (*sdk_struct.MsgStruct, error) {
+			return d.mgr.Conversation().CreateForwardMessage(d.ctx(), d.stored(conversationID, quoted)[1])
+		}},
+		{"CreateFaceMessage", constant.Face, func(d *device) (*sdk_struct.MsgStruct, error) {
 			return d.mgr.Conversation().CreateFaceMessage(d.ctx(), 3, "smile")
 		}},
-		{"advanced text", constant.AdvancedText, func(d *device) (*sdk_struct.MsgStruct, error) {
+		{"CreateAdvancedTextMessage", constant.AdvancedText, func(d *device) (*sdk_struct.MsgStruct, error) {
 			return d.mgr.Conversation().CreateAdvancedTextMessage(d.ctx(), "see parley.test", []*sdk_struct.MessageEntity{
 				{Type: "url", Offset: 4, Length: 11, Url: "http://parley.test", Ex: "x"},
 			})
@@ -220,7 +227,7 @@ func TestContentTypesWithoutFunction(t *testing.T) {
 		}
 		notStored(b, conversationID, s)
 	})
-	t.Run("typing", func(t *testing.T) {
+	t.Run("TypingStatusUpdate", func(t *testing.T) {
 		a, b := a.in(t), b.in(t)
 		if err := a.mgr.Conversation().TypingStatusUpdate(a.call(), b.userID, "yes"); err != nil {
 			t.Fatal(err)

@@ -40,7 +40,7 @@ type device struct {
 	mgr      *open_im_sdk.LoginMgr
 	journal  *journal
 	token    string
-	off      bool // logged out, or cut off by the server
+	off      *bool // this session is logged out, or was cut off by the server
 }
 
 // install makes a device that has never been logged in.
@@ -85,7 +85,7 @@ func (d *device) loginWith(token string) {
 	d.token = token
 	d.journal = newJournal()
 	d.mgr = open_im_sdk.NewLoginMgr()
-	d.off = false
+	d.off = new(bool)
 	config := sdk_struct.IMConfig{
 		SystemType: "test", PlatformID: int32(d.platform), LogLevel: 1,
 		ApiAddr: d.server.API, WsAddr: d.server.WS, DataDir: d.dir,
@@ -101,17 +101,18 @@ func (d *device) loginWith(token string) {
 	if err := d.mgr.Login(d.ctx(), d.userID, token); err != nil {
 		d.t.Fatalf("login of %s: %v", d.userID, err)
 	}
-	d.t.Cleanup(d.logout)
+	session := *d // another login is another's to end
+	d.t.Cleanup(session.logout)
 }
 
 // logout ends the session as an app does. Logging in again continues on the same
 // data directory.
 func (d *device) logout() {
 	d.t.Helper()
-	if d.off {
+	if *d.off {
 		return
 	}
-	d.off = true
+	*d.off = true
 	if err := d.mgr.Logout(d.ctx()); err != nil {
 		d.t.Errorf("logout of %s: %v", d.userID, err)
 	}
@@ -128,14 +129,16 @@ func (d *device) cutOff(callback string) {
 		}
 		return nil
 	})
-	d.off = true
+	*d.off = true
 }
 
 // ctx is what every call of the client wants: its manager's context with an
 // operation id of its own. Logging out replaces the manager's context, so it is
 // made anew each time.
 func (d *device) ctx() context.Context {
-	return ccontext.WithOperationID(d.mgr.Context(), rand.Text())
+	operationID := rand.Text()
+	observed.called(operationID, d.t.Name(), session{d.userID, d.platform})
+	return ccontext.WithOperationID(d.mgr.Context(), operationID)
 }
 
 // call is ctx with a deadline, for calls that wait for the server.
@@ -212,12 +215,14 @@ func groupOf(peer string) (string, bool) {
 // trySend sends m as it is, media without upload.
 func (d *device) trySend(peer string, m *sdk_struct.MsgStruct, onlineOnly bool) (sent, error) {
 	userID, groupID := target(peer)
-	send := d.mgr.Conversation().SendMessage
+	var got *sdk_struct.MsgStruct
+	var err error
 	switch m.ContentType {
 	case constant.Picture, constant.Sound, constant.Video, constant.File:
-		send = d.mgr.Conversation().SendMessageNotOss
+		got, err = d.mgr.Conversation().SendMessageNotOss(d.call(), m, userID, groupID, &sdkws.OfflinePushInfo{}, onlineOnly)
+	default:
+		got, err = d.mgr.Conversation().SendMessage(d.call(), m, userID, groupID, &sdkws.OfflinePushInfo{}, onlineOnly)
 	}
-	got, err := send(d.call(), m, userID, groupID, &sdkws.OfflinePushInfo{}, onlineOnly)
 	if err != nil {
 		return sent{ClientMsgID: m.ClientMsgID}, err
 	}

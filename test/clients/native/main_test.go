@@ -7,6 +7,7 @@
 package native
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -46,14 +47,50 @@ func run(m *testing.M) int {
 	if shared, err = harness.Start(harness.Options{Binary: binary, DataDir: data}); err != nil {
 		return failed(err)
 	}
+	taps, err := tap(shared)
+	if err != nil {
+		return failed(err)
+	}
 	code := m.Run()
+	for _, t := range taps {
+		if err := t.Close(); err != nil {
+			return failed(err)
+		}
+	}
 	if err := shared.Stop(); err != nil {
 		return failed(err)
+	}
+	if code == 0 && everything() {
+		if err := observed.settle(); err != nil {
+			return failed(err)
+		}
 	}
 	if code != 0 {
 		fmt.Fprintf(os.Stderr, "the shared server wrote:\n%s\n", shared.Output())
 	}
 	return code
+}
+
+// tap lets every client of the server pass by the ledger.
+func tap(server *harness.Server) (taps []*harness.Tap, err error) {
+	for _, at := range []*string{&server.API, &server.WS} {
+		t, err := harness.NewTap(*at, observed.saw)
+		if err != nil {
+			return taps, err
+		}
+		*at, taps = t.URL, append(taps, t)
+	}
+	return taps, nil
+}
+
+// everything: no flag leaves tests out of this run.
+func everything() bool {
+	for _, name := range []string{"test.run", "test.skip", "test.list"} {
+		if f := flag.Lookup(name); f != nil && f.Value.String() != "" {
+			return false
+		}
+	}
+	return true
 }
 
 func failed(err error) int {

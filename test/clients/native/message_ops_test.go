@@ -205,6 +205,44 @@ func (d *device) ask(path string, body map[string]any) error {
 	return d.server.Post(path, d.token, body, nil)
 }
 
+// TestSendMessage: both users' devices have it, with the same seq, whether they
+// were connected or not.
+func TestSendMessage(t *testing.T) {
+	s, _ := stage(t)
+	said := s.a.text(s.b.userID, "hello")
+	for _, d := range []*device{s.aDesk, s.b, s.bDesk, s.aAway.login(), s.bAway.login()} {
+		if m := d.received(said); m.SendID != s.a.userID || m.RecvID != s.b.userID || m.SenderNickname != harness.Nickname(s.a.userID) ||
+			m.SenderFaceURL != harness.FaceURL(s.a.userID) || m.SendTime != said.SendTime || m.ServerMsgID != said.ServerMsgID {
+			t.Errorf("%s on platform %d was shown %+v", d.userID, d.platform, m)
+		}
+	}
+	want := s.a.settled(s.conversationID, 1)
+	for _, d := range []*device{s.aDesk, s.b, s.bDesk, s.aAway, s.bAway} {
+		d.awaitHistory(s.conversationID, want)
+	}
+	for _, d := range []*device{s.b, s.bDesk, s.bAway} {
+		d.awaitEntry(s.conversationID, entry{harness.Nickname(s.a.userID), harness.FaceURL(s.a.userID), 1, said.ClientMsgID})
+	}
+	for _, d := range []*device{s.a, s.aDesk, s.aAway} {
+		d.awaitEntry(s.conversationID, entry{harness.Nickname(s.b.userID), harness.FaceURL(s.b.userID), 0, said.ClientMsgID})
+	}
+}
+
+// TestSendMessageNotOss sends media whose files are elsewhere already. It is not
+// the chat's first message: of one sent by this function the core does not find
+// its own entry when the server echoes it, and shows it without seq.
+func TestSendMessageNotOss(t *testing.T) {
+	a, b, conversationID := pair(t, shared)
+	b.received(a.text(b.userID, "look at this"))
+	picture := sdk_struct.PictureBaseInfo{UUID: "p", Type: "image/png", Size: 5, Width: 6, Height: 7, Url: "http://files.test/p.png"}
+	m, err := a.mgr.Conversation().CreateImageMessageByURL(a.ctx(), "", picture, picture, picture)
+	a.must(err)
+	if got := b.received(a.send(b.userID, m)); got.PictureElem == nil || got.PictureElem.SourcePicture == nil || *got.PictureElem.SourcePicture != picture {
+		t.Errorf("B was shown %+v", got)
+	}
+	b.awaitHistory(conversationID, a.settled(conversationID, 2))
+}
+
 func TestRevokeMessage(t *testing.T) {
 	s, said := stage(t, "stays", "is taken back")
 	last := said[1]
@@ -287,6 +325,41 @@ func TestRevokeMessageInGroup(t *testing.T) {
 			t.Errorf("%s was told %+v", d.userID, r)
 		}
 	}
+}
+
+// TestRevokeMessageByAdministrator: in a chat and in a group; everybody is told
+// that it was an administrator.
+func TestRevokeMessageByAdministrator(t *testing.T) {
+	a, b, c, groupID, groupChat := circle(t)
+	direct := single(a.userID, b.userID)
+	revoke := func(said sent, conversationID string, devices ...*device) {
+		t.Helper()
+		for _, d := range devices {
+			d.settled(conversationID, 1)
+		}
+		seq := devices[0].settled(conversationID, 1)[0].Seq
+		away := devices[len(devices)-1]
+		away.logout()
+		err := shared.PostAdmin("/msg/revoke_msg", map[string]any{"userID": harness.AdminID, "conversationID": conversationID, "seq": seq}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		away.login()
+		for _, d := range devices {
+			if r := d.awaitRevoked(said.ClientMsgID); !r.IsAdminRevoke || r.RevokerID != harness.AdminID || r.SourceMessageSendID != a.userID {
+				t.Errorf("%s was told %+v", d.userID, r)
+			}
+			d.eventually("the revocation", func() error {
+				lines, err := d.view(conversationID)
+				if err == nil && lines[len(lines)-1] != "type 2101" {
+					err = fmt.Errorf("shows %q", lines)
+				}
+				return err
+			})
+		}
+	}
+	revoke(a.text(b.userID, "rude"), direct, a, b)
+	revoke(a.text(groupTarget(groupID), "rude, too"), groupChat, a, b, c)
 }
 
 func refusedWith(err error, code int) bool {

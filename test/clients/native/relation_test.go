@@ -315,7 +315,7 @@ func TestAddFriend(t *testing.T) {
 	})
 }
 
-func TestRefuseFriend(t *testing.T) {
+func TestRefuseFriendApplication(t *testing.T) {
 	both := people(t, "alice", "bob")
 	a, b := both[0], both[1]
 	a.addFriend(b, "please")
@@ -357,6 +357,35 @@ func TestCrossingFriendRequests(t *testing.T) {
 		if n := d.unhandled(); n != 1 {
 			t.Errorf("%s has %d unhandled requests, want the stranger's", d.userID, n)
 		}
+	}
+}
+
+// TestAcceptFriendApplication: from then on each is in the other's list, on every
+// device.
+func TestAcceptFriendApplication(t *testing.T) {
+	both := people(t, "alice", "bob")
+	a, b, conversationID := both[0], both[1], single(both[0].userID, both[1].userID)
+	desk := install(t, shared, a.userID, windows).ready()
+	away := install(t, shared, b.userID, windows).ready()
+	away.logout()
+	a.addFriend(b, "let me in")
+	b.await("the request", holds("OnFriendApplicationAdded", a.userID))
+	b.accept(a)
+	for _, d := range []*device{a, desk, b} {
+		d.await("the agreement", holds("OnFriendApplicationAccepted", a.userID, b.userID, "my answer"))
+		d.await("a new friend", named("OnFriendAdded"))
+	}
+	for _, d := range []*device{a, desk, install(t, shared, a.userID, android).login()} {
+		d.awaitFriends(b.userID)
+		d.awaitRelations(a)
+	}
+	for _, d := range []*device{b, away.login(), install(t, shared, b.userID, android).login()} {
+		d.awaitFriends(a.userID)
+		d.awaitRelations(b)
+		d.eventually("the conversation", func() error { _, err := d.conversation(conversationID); return err })
+	}
+	if err := b.mgr.Relation().AcceptFriendApplication(b.call(), answerTo(a)); err == nil {
+		t.Error("accepted twice")
 	}
 }
 
@@ -450,7 +479,7 @@ func TestSetFriendRemark(t *testing.T) {
 	install(t, shared, a.userID, android).login().awaitRelations(a)
 }
 
-func TestBlackList(t *testing.T) {
+func TestAddBlack(t *testing.T) {
 	both := people(t, "alice", "bob")
 	a, b := both[0], both[1]
 	importFriends(t, a, b.userID)
@@ -488,7 +517,24 @@ func TestBlackList(t *testing.T) {
 	b.received(a.text(b.userID, "I may write"))
 	b.never("OnBlackAdded")
 	install(t, shared, a.userID, android).login().awaitRelations(a)
+}
 
+func TestRemoveBlack(t *testing.T) {
+	both := people(t, "alice", "bob")
+	a, b := both[0], both[1]
+	importFriends(t, a, b.userID)
+	a.block(b, "why")
+	desk := install(t, shared, a.userID, windows).ready()
+	for _, d := range []*device{a, desk} {
+		d.awaitFriends(b.userID)
+		d.eventually("two blocked users", func() error {
+			got, err := d.mgr.Relation().GetBlackList(d.ctx())
+			if err == nil && len(got) != 2 { // the other one is the stranger
+				err = fmt.Errorf("%v", asJSON(got))
+			}
+			return err
+		})
+	}
 	if err := a.mgr.Relation().RemoveBlack(a.call(), b.userID); err != nil {
 		t.Fatal(err)
 	}
@@ -531,6 +577,74 @@ func TestSearchFriends(t *testing.T) {
 	if err != nil || len(some) != 1 || some[0].FriendUserID != b.userID || some[0].Remark != "my plumber" {
 		t.Errorf("specified: %v, %v", asJSON(some), err)
 	}
+}
+
+// TestRelationQueries: lists that the server filled and the device answers from.
+func TestRelationQueries(t *testing.T) {
+	four := people(t, "alice", "bob", "carol", "dave")
+	a, b, c, d := four[0], four[1], four[2], four[3]
+	importFriends(t, a, b.userID, c.userID)
+	a.awaitFriends(b.userID, c.userID)
+	a.block(c, "why")
+	d.addFriend(a, "hello")
+	a.await("the request", holds("OnFriendApplicationAdded", d.userID))
+	fresh := install(t, shared, a.userID, android).ready()
+	fresh.awaitRelations(a)
+	on := func(name string, check func(t *testing.T, d *device)) {
+		t.Run(name, func(t *testing.T) {
+			check(t, a.in(t))
+			check(t, fresh.in(t))
+		})
+	}
+	on("GetFriendList", func(t *testing.T, d *device) {
+		for withoutBlocked, want := range map[bool]int{false: 2, true: 1} {
+			if list, err := d.mgr.Relation().GetFriendList(d.ctx(), withoutBlocked); err != nil || len(list) != want {
+				t.Errorf("without blocked %t: %v, %v", withoutBlocked, asJSON(list), err)
+			}
+		}
+	})
+	on("GetFriendListPage", func(t *testing.T, d *device) {
+		for offset, want := range []string{b.userID, c.userID} {
+			list, err := d.mgr.Relation().GetFriendListPage(d.call(), int32(offset), 1, false)
+			if err != nil || len(list) != 1 || list[0].FriendUserID != want {
+				t.Errorf("from %d: %v, %v", offset, asJSON(list), err)
+			}
+		}
+	})
+	on("GetSpecifiedFriendsInfo", func(t *testing.T, d *device) {
+		list, err := d.mgr.Relation().GetSpecifiedFriendsInfo(d.call(), []string{b.userID, c.userID, "nobody"}, false)
+		if err != nil || len(list) != 2 {
+			t.Errorf("are %v, %v", asJSON(list), err)
+		}
+	})
+	on("CheckFriend", func(t *testing.T, d *device) {
+		got, err := d.mgr.Relation().CheckFriend(d.ctx(), []string{b.userID, c.userID, "nobody"})
+		if err != nil || len(got) != 3 || got[0].Result != 1 || got[1].Result != 0 || got[2].Result != 0 {
+			t.Errorf("checks %+v, %v", got, err)
+		}
+	})
+	on("GetBlackList", func(t *testing.T, d *device) {
+		got, err := d.mgr.Relation().GetBlackList(d.ctx())
+		if err != nil || !slices.ContainsFunc(got, func(x *model_struct.LocalBlack) bool { return x.BlockUserID == c.userID && x.Ex == "why" }) {
+			t.Errorf("is %v, %v", asJSON(got), err)
+		}
+	})
+	on("GetFriendApplicationListAsRecipient", func(t *testing.T, dev *device) {
+		got, err := dev.mgr.Relation().GetFriendApplicationListAsRecipient(dev.ctx())
+		if err != nil || !slices.ContainsFunc(got, func(r *model_struct.LocalFriendRequest) bool { return r.FromUserID == d.userID && r.ReqMsg == "hello" }) {
+			t.Errorf("is %v, %v", asJSON(got), err)
+		}
+	})
+	t.Run("GetFriendApplicationListAsApplicant", func(t *testing.T) {
+		d := d.in(t)
+		d.eventually("what it sent", func() error {
+			got, err := d.mgr.Relation().GetFriendApplicationListAsApplicant(d.ctx())
+			if err == nil && !slices.ContainsFunc(got, func(r *model_struct.LocalFriendRequest) bool { return r.ToUserID == a.userID && r.ReqMsg == "hello" }) {
+				err = fmt.Errorf("%v", asJSON(got))
+			}
+			return err
+		})
+	})
 }
 
 // TestFriendsProfile: a friend's new name and picture reach the friend list and
