@@ -1,7 +1,8 @@
 // Command testreport reads the events of `go test -json` on standard input and
 // prints what a person wants to see: one line per package, and everything a
-// failed test wrote. It knows no passing test's output and fails on what go test
-// lets through: a skipped test, and a run of no tests at all.
+// failed test wrote. Of passing tests it shows attributes (testing.T.Attr) only.
+// It fails on what go test lets through: a skipped test, and a run of no tests
+// at all.
 package main
 
 import (
@@ -55,6 +56,7 @@ type event struct {
 	Test       string
 	Elapsed    float64
 	Output     string
+	Key, Value string // of an attribute
 }
 
 type report struct {
@@ -123,6 +125,8 @@ func (r *report) test(p *pkg, e event) {
 		if out := p.running[e.Test]; out != nil {
 			out.WriteString(e.Output)
 		}
+	case "attr": // what a test says of itself even if it passes
+		fmt.Fprintf(r.out, "     %s: %s: %s\n", e.Test, e.Key, e.Value)
 	case "pass":
 		p.passed++
 		delete(p.running, e.Test)

@@ -24,6 +24,12 @@ func TestReport(t *testing.T) {
 			passed: 2, says: "ok   p 1.5s: 2 passed, 0 failed", hides: "written by A",
 		},
 		{
+			name: "a passed test's attributes are shown",
+			in: prefix + `{"Action":"attr","Package":"p","Test":"TestA","Key":"cells","Value":"5 of 6"}` + "\n" +
+				`{"Action":"pass","Package":"p","Test":"TestA"}` + "\n" + `{"Action":"pass","Package":"p"}` + "\n",
+			passed: 1, says: "TestA: cells: 5 of 6", hides: "written by A",
+		},
+		{
 			name:   "a failed test shows its output",
 			in:     prefix + `{"Action":"fail","Package":"p","Test":"TestA"}` + "\n" + `{"Action":"fail","Package":"p"}` + "\n",
 			failed: 1, says: "written by A",
