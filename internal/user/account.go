@@ -57,9 +57,9 @@ func newNumber() string {
 }
 
 // UpdateAccount changes the name and picture of a notification account, or of
-// another user, as Update does.
+// another user, as Update does. The business server has no say in it.
 func (s *Service) UpdateAccount(ctx context.Context, userID string, c im.UserChange) error {
-	err := s.Update(ctx, userID, c)
+	err := s.set(ctx, userID, c)
 	if errors.Is(err, im.ErrNotFound) {
 		return im.ErrArgs.With("userID is not registered")
 	}

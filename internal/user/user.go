@@ -168,7 +168,11 @@ func (s *Service) Update(ctx context.Context, userID string, c im.UserChange) er
 // SetRecvOpt changes what a user wants to be told of. The business server has
 // no say in it.
 func (s *Service) SetRecvOpt(ctx context.Context, userID string, opt im.RecvOpt) error {
-	c := im.UserChange{RecvOpt: &opt}
+	return s.set(ctx, userID, im.UserChange{RecvOpt: &opt})
+}
+
+// set makes a change that the business server is neither asked about nor told of.
+func (s *Service) set(ctx context.Context, userID string, c im.UserChange) error {
 	if err := checkChange(c); err != nil {
 		return err
 	}

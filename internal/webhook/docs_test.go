@@ -43,7 +43,7 @@ func TestDocs(t *testing.T) {
 
 func docsTable() string {
 	var b strings.Builder
-	b.WriteString("\n| Key | Command | Kind | In order by | Filters | Sent | When |\n|---|---|---|---|---|---|---|\n")
+	b.WriteString("\n| Key | Command | Kind | In order by | Filters | Sent | When | The answer may change |\n|---|---|---|---|---|---|---|---|\n")
 	for _, c := range registry.All() {
 		var filters []string
 		if c.Filters.Types {
@@ -59,9 +59,21 @@ func docsTable() string {
 		if !slices.Contains(notFired, c.ID) {
 			yes = "yes"
 		}
-		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s | %s | %s |\n", c.Key, c.Command, c.Kind, order, strings.Join(filters, ", "), yes, c.Doc)
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s | %s | %s | %s |\n",
+			c.Key, c.Command, c.Kind, order, strings.Join(filters, ", "), yes, c.Doc, strings.Join(overridable(c), ", "))
 	}
 	return b.String()
+}
+
+// overridable are the fields of an answer beside the envelope.
+func overridable(c registry.Callback) (names []string) {
+	for i := range c.Answer.NumField() {
+		if f := c.Answer.Field(i); c.Answer != envelope && f.Type != envelope {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			names = append(names, "`"+name+"`")
+		}
+	}
+	return names
 }
 
 // What the documentation says about order is what the recorder does.

@@ -3,11 +3,15 @@ package webhook
 import (
 	"bytes"
 	"encoding/json"
+	"io"
+	"net/http"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/parley-im/parley/hooks/payload"
 	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/outbox"
 	"github.com/parley-im/parley/internal/webhook/registry"
 )
 
@@ -240,4 +244,95 @@ func asks(t *testing.T, q im.Question) []byte {
 		t.Fatalf("%d calls", len(calls))
 	}
 	return calls[0].body
+}
+
+// TestOwnCommandAndAddress: every callback can be sent by a name, and to a place,
+// of its own; the body repeats the name.
+func TestOwnCommandAndAddress(t *testing.T) {
+	paths := map[string]string{} // by command in the body
+	h := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, approval) })
+	cfg := Config{URL: "http://127.0.0.1:9", Callbacks: map[string]Callback{}}
+	for _, c := range registry.All() {
+		own := "own" + c.Key
+		if len(c.Aliases) > 0 {
+			own = c.Aliases[0] // what older handlers route on
+		}
+		cfg.Callbacks[c.Key] = Callback{Enable: true, Timeout: 30 * time.Second, Command: own, URL: h.URL + "/of/" + c.Key}
+	}
+	e := newEngine(t, cfg, Options{})
+	note := func(path string, body []byte) {
+		var b struct{ CallbackCommand string }
+		if err := json.Unmarshal(body, &b); err != nil {
+			t.Errorf("%s: %v", body, err)
+		}
+		paths[b.CallbackCommand] = path
+	}
+	single, group := text("hi"), text("hi")
+	group.SessionType, group.GroupID = im.GroupChat, "g"
+	for _, m := range []*im.Message{single, group} {
+		_, _ = e.BeforeSend(operation(), m)
+		_, _, _ = e.Modify(operation(), m)
+		m.Seq, m.ConversationID = 1, m.LogID()
+	}
+	questions := []im.Question{
+		&im.MayRegister{Users: []im.User{{UserID: "a"}}}, &im.MayUpdateProfile{}, &im.MayUpdateProfile{Change: im.UserChange{Older: true}},
+		&im.MayRequestFriend{}, &im.MayAgreeFriend{}, &im.MaySetRemark{}, &im.MayImportFriends{}, &im.MayBlock{}, &im.MayCreateGroup{}, &im.MayAddMembers{},
+		&im.MayInvite{}, &im.MayApply{}, &im.MaySetGroup{}, &im.MaySetGroup{Info: im.GroupInfo{Older: true}}, &im.MaySetMember{},
+		&im.MayOpenChat{Row: im.Conversation{Type: im.SingleChat}}, &im.MayOpenChat{Row: im.Conversation{Type: im.GroupChat}},
+	}
+	for _, q := range questions {
+		if err := e.Ask(operation(), q); err != nil {
+			t.Errorf("%T: %v", q, err)
+		}
+	}
+	for _, call := range h.got() {
+		note(call.path, call.body)
+	}
+	events := []im.Event{
+		im.MessageSent{Message: single},
+		im.MessageSent{Message: group},
+		im.ReadReported{Type: im.SingleChat},
+		im.ReadReported{Type: im.GroupChat, Whole: true},
+		im.RevokeReported{Message: group},
+		im.UserOnline{},
+		im.UserOffline{},
+		im.UserKicked{},
+		im.UsersRegistered{Users: []im.User{{UserID: "a"}}},
+		im.ProfileUpdated{},
+		im.ProfileUpdated{Change: im.UserChange{Older: true}},
+		im.FriendAsked{},
+		im.FriendAgreed{},
+		im.FriendRemoved{},
+		im.RemarkSet{},
+		im.FriendsImported{},
+		im.BlockRemoved{},
+		im.GroupFounded{},
+		im.JoinReported{},
+		im.QuitReported{},
+		im.KickReported{},
+		im.DismissReported{},
+		im.TransferReported{},
+		im.GroupInfoReported{},
+		im.GroupInfoReported{Info: im.GroupInfo{Older: true}},
+		im.MemberInfoReported{},
+		im.ChatOpened{Row: im.Conversation{Type: im.SingleChat}},
+		im.ChatOpened{Row: im.Conversation{Type: im.GroupChat}},
+	}
+	for _, event := range events {
+		for _, row := range e.Render(event) {
+			before := len(h.got())
+			if res := e.Deliver(t.Context(), &row, 1); res.Verdict != outbox.Delivered {
+				t.Errorf("%s: %+v", row.Callback, res)
+			}
+			for _, call := range h.got()[before:] {
+				note(call.path, call.body)
+			}
+		}
+	}
+	for _, c := range registry.All() {
+		own := cfg.Callbacks[c.Key].Command
+		if want := "/of/" + c.Key + "/" + own; paths[own] != want && !slices.Contains(notFired, c.ID) {
+			t.Errorf("%s as %s went to %q, want %q", c.Key, own, paths[own], want)
+		}
+	}
 }
