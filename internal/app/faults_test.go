@@ -215,7 +215,7 @@ func TestFaults(t *testing.T) {
 			t.Errorf("there is no route %s", path)
 		}
 	}
-	t.Attr("error table", fmt.Sprintf("%d cells, %d of them refused", tried, refused))
+	t.Attr("error-table", fmt.Sprintf("%d cells, %d of them refused", tried, refused))
 }
 
 // commit makes a wrong call.
