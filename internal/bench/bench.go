@@ -29,6 +29,7 @@ const (
 	PairReceipt = "pair-receipt" // 1:1, next send when the partner has the message
 	Open        = "open"         // 1:1 at a fixed rate, whatever the answers
 	Group       = "group"        // one group, next send when every member has the message
+	Groups      = "groups"       // groups of several sizes, from the first member to the end
 	Idle        = "idle"         // connections that do nothing but keep alive
 	Start       = "start"        // time to ready and memory of a fresh process
 )
@@ -40,14 +41,15 @@ var ErrViolation = errors.New("the server broke a promise")
 // Options configure one run. The tags are for the command line; zero values
 // stand for the defaults there.
 type Options struct {
-	Work string `arg:"" enum:"pair-ack,pair-receipt,open,group,idle,start" help:"What to run: ${enum}."`
+	Work string `arg:"" enum:"pair-ack,pair-receipt,open,group,groups,idle,start" help:"What to run: ${enum}."`
 
 	API    string `name:"api" default:"http://127.0.0.1:10002" help:"Address of the REST API."`
 	WS     string `name:"ws" default:"ws://127.0.0.1:10001" help:"Address of the long connection."`
 	Secret string `default:"openIM123" env:"PARLEY_BENCH_SECRET" help:"The server's shared secret, to register users."`
 	Admin  string `default:"imAdmin" help:"The administrator to register users as."`
 
-	Users    int           `default:"100" help:"Users that connect; members in work group."`
+	Users    int           `default:"100" help:"Users that connect; members in work group, members that are connected in work groups."`
+	Sizes    []int         `default:"100,1000,10000,100000" help:"Members of the groups in work groups."`
 	Senders  int           `default:"16" help:"Members that send, in work group."`
 	Duration time.Duration `default:"10s" help:"How long to measure; how long to stay connected in work idle."`
 	WarmUp   time.Duration `name:"warm-up" default:"2s" help:"Load before the measuring begins."`
@@ -72,6 +74,8 @@ type Options struct {
 const (
 	maxUsers    = 25_000 // one loopback address has 28,000 ports to connect from
 	maxMembers  = 1000   // of a group, the limit of create_group
+	maxSizes    = 10
+	maxGroup    = 200_000 // members in work groups
 	maxDuration = 10 * time.Minute
 	maxCount    = 10_000_000
 	maxRate     = 100_000
@@ -89,6 +93,9 @@ func (o *Options) complete() error {
 	defaults(&o.Senders, 16)
 	defaults(&o.Rate, 500)
 	defaults(&o.Size, 100)
+	if len(o.Sizes) == 0 {
+		o.Sizes = []int{100, 1000, 10_000, 100_000}
+	}
 	if o.Duration == 0 {
 		o.Duration = 10 * time.Second
 	}
@@ -110,6 +117,13 @@ func (o *Options) complete() error {
 	switch o.Work {
 	case Group:
 		users = maxMembers
+	case Groups:
+		if len(o.Sizes) > maxSizes {
+			problems = append(problems, fmt.Errorf("at most %d sizes, not %d", maxSizes, len(o.Sizes)))
+		}
+		for _, size := range o.Sizes {
+			limit("size of a group", size, 10, maxGroup)
+		}
 	case Start:
 		count = maxStarts
 		if o.Binary == "" {
@@ -166,6 +180,13 @@ func Run(ctx context.Context, o Options, w io.Writer) error {
 	if err := o.complete(); err != nil {
 		return fmt.Errorf("bench options: %w", err)
 	}
+	emit := func(r Result) error { return r.write(&o, w) }
+	if o.Work == Groups {
+		if err := runGroups(ctx, &o, emit); err != nil {
+			return fmt.Errorf("bench %s: %w", o.Work, err)
+		}
+		return nil
+	}
 	var (
 		result Result
 		err    error
@@ -181,16 +202,21 @@ func Run(ctx context.Context, o Options, w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("bench %s: %w", o.Work, err)
 	}
-	if err := json.NewEncoder(w).Encode(&result); err != nil {
+	return emit(result)
+}
+
+// write writes a result, for machines and for people, and judges it.
+func (r *Result) write(o *Options, w io.Writer) error {
+	if err := json.NewEncoder(w).Encode(r); err != nil {
 		return fmt.Errorf("bench: write result: %w", err)
 	}
 	if o.Table != nil {
-		if _, err := fmt.Fprintln(o.Table, result.row()); err != nil {
+		if _, err := fmt.Fprintln(o.Table, r.row()); err != nil {
 			return fmt.Errorf("bench: write table: %w", err)
 		}
 	}
-	if result.Violations != nil && result.Violations.any() {
-		return fmt.Errorf("bench %s: %w: %s", o.Work, ErrViolation, result.Violations)
+	if r.Violations != nil && r.Violations.any() {
+		return fmt.Errorf("bench %s: %w: %s", o.Work, ErrViolation, r.Violations)
 	}
 	return nil
 }

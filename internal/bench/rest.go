@@ -15,7 +15,6 @@ import (
 	"github.com/openimsdk/protocol/constant"
 	"github.com/openimsdk/protocol/group"
 	"github.com/openimsdk/protocol/sdkws"
-	"github.com/openimsdk/protocol/user"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -55,15 +54,14 @@ func (r *rest) close() { r.client.CloseIdleConnections() }
 
 // register creates the users and returns a token for each.
 func (r *rest) register(ctx context.Context, userIDs []string) ([]string, error) {
-	for begin := 0; begin < len(userIDs); begin += registerAtOnce {
-		var users []*sdkws.UserInfo
-		for _, userID := range userIDs[begin:min(begin+registerAtOnce, len(userIDs))] {
-			users = append(users, &sdkws.UserInfo{UserID: userID, Nickname: userID})
-		}
-		if err := r.post(ctx, "/user/user_register", &user.UserRegisterReq{Users: users}, nil); err != nil {
-			return nil, err
-		}
+	if err := r.enrol(ctx, userIDs); err != nil {
+		return nil, err
 	}
+	return r.logIn(ctx, userIDs)
+}
+
+// logIn returns a token for each of the users.
+func (r *rest) logIn(ctx context.Context, userIDs []string) ([]string, error) {
 	tokens := make([]string, len(userIDs))
 	logins, ctx := errgroup.WithContext(ctx)
 	logins.SetLimit(parallelLogins)

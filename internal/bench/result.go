@@ -33,6 +33,8 @@ type Result struct {
 	ReadyMillis          []float64 `json:"readyMs,omitempty"` // every start, the first on an empty data directory
 	ReadyMedian          float64   `json:"readyMedianMs,omitempty"`
 
+	Phases []Phase `json:"phases,omitempty"` // of work groups
+
 	Violations   *Violations `json:"violations,omitempty"`
 	FirstRefusal string      `json:"firstRefusal,omitempty"`
 }
@@ -94,6 +96,18 @@ func (r *Result) row() string {
 	switch r.Work {
 	case Idle:
 		fmt.Fprintf(&b, "%d connections | %.1f kB each | %.0f connects/s", r.Users, r.RSSPerConnection/1000, r.ConnectionsPerSecond)
+	case Groups:
+		fmt.Fprintf(&b, "%d members", r.Users)
+		for _, p := range r.Phases {
+			fmt.Fprintf(&b, " | %s p50 %.2f max %.2f", p.Name, p.Millis.P50, p.Millis.Max)
+			if p.Complete > 0 {
+				fmt.Fprintf(&b, " all %.0f", p.Complete)
+			}
+			if p.Others != nil {
+				fmt.Fprintf(&b, " (others p99 %.2f max %.2f)", p.Others.P99, p.Others.Max)
+			}
+			b.WriteString(" ms")
+		}
 	case Start:
 		fmt.Fprintf(&b, "first %.0f ms, then median %.0f ms | idle %.1f MB", r.ReadyMillis[0], r.ReadyMedian, float64(r.RSSAfter)/1e6)
 	default:

@@ -154,9 +154,9 @@ func (tx *Tx) GroupMemberIDs(groupID string) ([]string, error) {
 	return queryAll(tx, one[string], `SELECT user_id FROM group_member WHERE group_id = $1 ORDER BY role DESC, id`, groupID)
 }
 
-// MemberCount returns the number of a group's members.
+// MemberCount returns the number of a group's members, as its row counts them.
 func (tx *Tx) MemberCount(groupID string) (n int64, err error) {
-	_, err = tx.queryRow(`SELECT count(*) FROM group_member WHERE group_id = $1`, []any{groupID}, &n)
+	_, err = tx.queryRow(`SELECT member_count FROM chat_group WHERE group_id = $1`, []any{groupID}, &n)
 	return n, err
 }
 
@@ -191,9 +191,10 @@ func (tx *Tx) FindGroups(namePart string, offset, limit int) (total int64, page 
 	return total, page, err
 }
 
-// Members returns the members among the given users.
+// Members returns the members among the given users. The sign keeps SQLite from
+// reading the whole group in the order of its index.
 func (tx *Tx) Members(groupID string, userIDs []string) ([]im.Member, error) {
-	return queryIn(tx, memberFields, memberColumns+memberFrom+`WHERE m.group_id = $1 AND m.user_id IN (%s) ORDER BY m.role DESC, m.id`, []any{groupID}, userIDs)
+	return queryIn(tx, memberFields, memberColumns+memberFrom+`WHERE m.group_id = $1 AND m.user_id IN (%s) ORDER BY +m.role DESC, m.id`, []any{groupID}, userIDs)
 }
 
 // MembersSince returns the members that joined or changed after a version of
