@@ -48,20 +48,20 @@ func ReadDocs(dir string) (Docs, error) {
 }
 
 func (d Docs) add(typ *ast.TypeSpec, doc *ast.CommentGroup) {
-	d[typ.Name.Name] = words(doc)
+	d[typ.Name.Name] = oneLine(doc)
 	body, ok := typ.Type.(*ast.StructType)
 	if !ok {
 		return
 	}
 	for _, field := range body.Fields.List {
 		for _, name := range field.Names {
-			d[typ.Name.Name+"."+name.Name] = strings.TrimSpace(words(field.Doc) + " " + words(field.Comment))
+			d[typ.Name.Name+"."+name.Name] = strings.TrimSpace(oneLine(field.Doc) + " " + oneLine(field.Comment))
 		}
 	}
 }
 
-// words is a comment on one line.
-func words(doc *ast.CommentGroup) string {
+// oneLine is a comment on one line.
+func oneLine(doc *ast.CommentGroup) string {
 	return strings.Join(strings.Fields(doc.Text()), " ")
 }
 
@@ -69,9 +69,9 @@ func words(doc *ast.CommentGroup) string {
 type Field struct {
 	Key      string
 	Type     reflect.Type // without the pointer of one that may be null
-	Doc      string
-	Optional bool // may be left out
-	Null     bool // may be null
+	Doc      string       // the field's own comment
+	Optional bool         // may be left out
+	Null     bool         // may be null
 }
 
 // Fields lists the keys of a body, those of embedded types in their place.
@@ -123,4 +123,23 @@ func TypeName(t reflect.Type) string {
 	default:
 		panic(fmt.Sprintf("reference: a body holds a %s", t)) // a new kind of field needs a name
 	}
+}
+
+// About says what a field holds, in English.
+func (f Field) About() string { return joined(glossary[f.Key].english, f.Doc, "; ") }
+
+// AboutChinese says it in Chinese.
+func (f Field) AboutChinese() string {
+	return joined(glossary[f.Key].chinese, chineseComments[f.Doc], "；")
+}
+
+// joined leaves out a comment that only repeats the glossary.
+func joined(meaning, comment, between string) string {
+	switch {
+	case meaning == "" || strings.Contains(comment, meaning):
+		return comment
+	case comment == "" || strings.Contains(meaning, comment):
+		return meaning
+	}
+	return meaning + between + comment
 }

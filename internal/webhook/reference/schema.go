@@ -75,8 +75,8 @@ func (d Docs) body(t reflect.Type, command string) Object {
 		if f.Key == "callbackCommand" && command != "" {
 			property = Object{{"const", command}}
 		}
-		if f.Doc != "" {
-			property = append(property, Member{"description", f.Doc})
+		if about := f.About(); about != "" {
+			property = append(property, Member{"description", about})
 		}
 		properties = append(properties, Member{f.Key, property})
 		if !f.Optional {
