@@ -237,8 +237,11 @@ func (c *cell) commit(r row, f fault) answer {
 	if token == "" {
 		token = c.token(c.caller(by))
 	}
-	if f.plain {
-		return c.callAs("", token, c.fill(r.name), c.fill(f.body))
-	}
-	return c.call(token, c.fill(r.name), c.fill(f.body))
+	path, body := c.fill(r.name), c.fill(f.body)
+	return c.traceless(func() answer {
+		if f.plain {
+			return c.callAs("", token, path, body)
+		}
+		return c.call(token, path, body)
+	})
 }

@@ -13,21 +13,26 @@ import (
 	"github.com/parley-im/parley/internal/store"
 )
 
-// scheduled puts together what is done at night.
+// scheduled does at night what nightly lists.
 func scheduled(s *store.Store, messages *message.Service, c *config.Config, log *slog.Logger) (*jobs.Runner, error) {
 	schedule, err := cron.Parse(c.Cron.Schedule)
 	if err != nil {
 		return nil, fmt.Errorf("cronExecuteTime: %w", err)
 	}
+	return jobs.New(s, jobs.Options{Schedule: schedule, Logger: log}, nightly(messages, c.Cron)...), nil
+}
+
+// nightly puts together what is done at night.
+func nightly(messages *message.Service, c config.Cron) []jobs.Job {
 	list := []jobs.Job{{
 		Name:  "destruct-messages",
 		Begin: func(now time.Time) jobs.Step { return messages.Destruct(im.MillisOf(now)) },
 	}}
-	if keep := c.Cron.RetainChatRecords; keep > 0 {
+	if keep := c.RetainChatRecords; keep > 0 {
 		list = append(list, jobs.Job{
 			Name:  "expire-messages",
 			Begin: func(now time.Time) jobs.Step { return messages.Expire(im.MillisOf(now.Add(-keep))) },
 		})
 	}
-	return jobs.New(s, jobs.Options{Schedule: schedule, Logger: log}, list...), nil
+	return list
 }
