@@ -29,6 +29,7 @@ const (
 	EventGroupSet
 	EventMemberSet
 	EventChatOpened
+	EventMessageToPush
 
 	EventKinds = iota + 1 // one past the last
 )
@@ -39,6 +40,12 @@ type Event interface{ Kind() EventKind }
 
 // MessageSent: a message was accepted; it has its seq if it is stored.
 type MessageSent struct {
+	Message     *Message
+	OperationID string
+}
+
+// MessageToPush: an accepted message is to be pushed to who is not there.
+type MessageToPush struct {
 	Message     *Message
 	OperationID string
 }
@@ -207,6 +214,9 @@ type Session struct {
 
 // Kind implements Event.
 func (MessageSent) Kind() EventKind { return EventMessageSent }
+
+// Kind implements Event.
+func (MessageToPush) Kind() EventKind { return EventMessageToPush }
 
 // Kind implements Event.
 func (UserOnline) Kind() EventKind { return EventUserOnline }

@@ -55,6 +55,7 @@ const (
 	AskSetMember
 	AskOpenChat
 	AskOpenGroupChat
+	AskPushOffline
 
 	QuestionKinds = iota + 1 // one past the last
 )
@@ -196,3 +197,14 @@ func (q *MayOpenChat) QuestionKind() QuestionKind {
 	}
 	return AskOpenChat
 }
+
+// MayPush asks before a message is pushed to who is not there. Users and Push
+// may be replaced by the answer.
+type MayPush struct {
+	Message *Message
+	UserIDs []string
+	Push    *PushInfo // nil if the sender gave none
+}
+
+// QuestionKind implements Question.
+func (*MayPush) QuestionKind() QuestionKind { return AskPushOffline }

@@ -66,7 +66,8 @@ func (s *Service) NotifySent(ctx context.Context, n Notification, more ...Notifi
 		if err := first.fill(n.Notice); err != nil {
 			return Sent{}, err
 		}
-		if !first.stored && !first.shown {
+		pushed := first.note.Options.On(im.OptionOfflinePush) && s.store.Wanted(im.EventMessageToPush)
+		if !first.stored && !first.shown && !pushed {
 			first.deliver()
 			return answer(first.note), nil
 		}
@@ -158,6 +159,9 @@ func (a *announcement) fill(n im.Notice) error {
 		push = false
 	}
 	a.note.Options[im.OptionOfflinePush] = push
+	if !a.shown {
+		a.chat.Options = a.note.Options // if it is appended all the same, then for its push
+	}
 	return nil
 }
 

@@ -120,7 +120,8 @@ func (s *Service) finish(ctx context.Context, m *im.Message, post posting, ack f
 		ack(sent)
 		s.deliver.Deliver(m, post.recipients, operationID)
 	}
-	if post.Unstored && !s.store.Wanted(im.EventMessageSent) {
+	pushed := m.Options.On(im.OptionOfflinePush) && s.store.Wanted(im.EventMessageToPush)
+	if post.Unstored && !pushed && !s.store.Wanted(im.EventMessageSent) {
 		done(m)
 		return nil
 	}

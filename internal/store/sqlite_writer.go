@@ -356,6 +356,11 @@ func (w *sqliteWriter) appendOne(g *group, a *Append) error {
 			return groupError{fmt.Errorf("record message: %w", err)}
 		}
 	}
+	if m.Options.On(im.OptionOfflinePush) {
+		if err := g.tx.Record(im.MessageToPush{Message: m, OperationID: a.OperationID}); err != nil {
+			return groupError{fmt.Errorf("record push: %w", err)}
+		}
+	}
 	g.sent = append(g.sent, a)
 	return nil
 }
