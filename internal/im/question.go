@@ -56,6 +56,8 @@ const (
 	AskOpenChat
 	AskOpenGroupChat
 	AskPushOffline
+	AskDeliver
+	AskDeliverGroup
 
 	QuestionKinds = iota + 1 // one past the last
 )
@@ -208,3 +210,18 @@ type MayPush struct {
 
 // QuestionKind implements Question.
 func (*MayPush) QuestionKind() QuestionKind { return AskPushOffline }
+
+// MayDeliver asks before a message goes to who is connected. The answer may leave
+// out some of Users.
+type MayDeliver struct {
+	Message *Message
+	UserIDs []string // of single chats; of groups those the answer names
+}
+
+// QuestionKind implements Question.
+func (q *MayDeliver) QuestionKind() QuestionKind {
+	if q.Message.SessionType == GroupChat {
+		return AskDeliverGroup
+	}
+	return AskDeliver
+}

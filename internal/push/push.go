@@ -26,6 +26,8 @@ const (
 	// them; each further one waits twice as long.
 	maxRepeats = 8
 	firstPause = 5 * time.Second
+	// undecided is the pause while a callback is asked.
+	undecided = 500 * time.Millisecond
 )
 
 // Hooks ask the business server before a push; webhook implements them.
@@ -44,6 +46,9 @@ type Options struct {
 	// Reached reports whether a message has reached a device of the user that
 	// makes a push needless.
 	Reached func(userID string) bool
+	// Decided, if set, reports whether a message was shown to who is there, or
+	// refused to be, and whether it may be pushed. Until then its push waits.
+	Decided func(clientMsgID string) (decided, may bool)
 	// Sound and Badge are the defaults of openim-push.yml's iosPush.
 	Sound  string
 	Badge  bool
@@ -144,6 +149,14 @@ func (s *Service) Deliver(ctx context.Context, e *store.OutboxEvent, _ int) outb
 	}
 	if m == nil || now-m.SendTime > im.Millis(stale.Milliseconds()) {
 		return outbox.Result{Verdict: outbox.Delivered}
+	}
+	if s.o.Decided != nil && j.After == 0 && j.Repeats == 0 {
+		switch decided, may := s.o.Decided(m.ClientMsgID); {
+		case !decided:
+			return outbox.Result{Verdict: outbox.Retrying, After: undecided, Reason: "a callback is being asked about its delivery"}
+		case !may:
+			return outbox.Result{Verdict: outbox.Delivered}
+		}
 	}
 	candidates, next, err := s.candidates(ctx, &j, m)
 	if err != nil {

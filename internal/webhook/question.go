@@ -28,6 +28,9 @@ var questions = [im.QuestionKinds]registry.ID{
 	im.AskSetMember:          registry.BeforeSetGroupMemberInfo,
 	im.AskOpenChat:           registry.BeforeCreateSingleChatConversations,
 	im.AskOpenGroupChat:      registry.BeforeCreateGroupChatConversations,
+	im.AskPushOffline:        registry.BeforeOfflinePush,
+	im.AskDeliver:            registry.BeforeOnlinePush,
+	im.AskDeliverGroup:       registry.BeforeGroupOnlinePush,
 }
 
 // Wants implements im.Hooks.
@@ -86,6 +89,10 @@ func (e *Engine) Ask(ctx context.Context, q im.Question) error {
 		return asked.setMember(q)
 	case *im.MayOpenChat:
 		return asked.openChat(q)
+	case *im.MayPush:
+		return asked.push(q)
+	case *im.MayDeliver:
+		return asked.deliver(q)
 	}
 	return nil
 }
