@@ -23,6 +23,7 @@ type cli struct {
 	Config  configCmd  `cmd:"" help:"Look at a configuration."`
 	Token   tokenCmd   `cmd:"" help:"Print an administrator's token of the running server."`
 	Webhook webhookCmd `cmd:"" help:"Look at and repeat webhook deliveries of the running server."`
+	Push    pushCmd    `cmd:"" help:"Look into offline push of the running server."`
 	Bench   benchCmd   `cmd:"" help:"Put checked load on an OpenIM-compatible server."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

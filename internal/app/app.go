@@ -32,6 +32,7 @@ import (
 	"github.com/parley-im/parley/internal/message"
 	"github.com/parley-im/parley/internal/outbox"
 	"github.com/parley-im/parley/internal/presence"
+	"github.com/parley-im/parley/internal/push"
 	"github.com/parley-im/parley/internal/reload"
 	"github.com/parley-im/parley/internal/spread"
 	"github.com/parley-im/parley/internal/store"
@@ -70,6 +71,7 @@ type server struct {
 	listening []string // addresses, set once before anything is served
 	store     *store.Store
 	hooks     *webhook.Engine
+	push      *push.Service
 	outbox    *outbox.Outbox
 	jobs      *jobs.Runner
 	spreads   *spread.Spreader
@@ -114,13 +116,23 @@ func build(ctx context.Context, o Options) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	vendors, err := pushOptions(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	hub := gateway.NewHub()
+	vendors.Hooks, vendors.Reached, vendors.Logger = s.hooks, reachedBy(hub), o.Logger
+	asking := delivery.NewAsking(context.WithoutCancel(ctx), delivery.New(hub), s.hooks, o.Logger)
+	vendors.Decided = asking.Decided
+	s.push = push.New(vendors)
 	s.store, err = store.Open(ctx, store.Options{
 		Dir: c.DataDir, PostgresURL: c.Storage.Postgres.URL, Synchronous: c.Storage.SQLite.Synchronous, MmapBytes: c.Storage.SQLite.MmapSize,
-		OutboxBytes: c.Webhooks.Outbox.MaxBytes, Recorder: s.hooks, Logger: o.Logger,
+		OutboxBytes: c.Webhooks.Outbox.MaxBytes, Recorder: recorders{s.hooks, s.push}, Logger: o.Logger,
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.push.Use(s.store)
 	if err := s.hooks.Restore(ctx, s.store); err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}
@@ -130,9 +142,8 @@ func build(ctx context.Context, o Options) (*server, error) {
 		Admins: rules.Admins, Policy: rules.Policy, MaxPerPlatform: rules.MaxPerPlatform,
 	})
 	s.useNoticeStyles(c)
-	hub := gateway.NewHub()
 	s.presence = presence.New(s.store, o.Logger, time.Now, hub.PresenceChanged)
-	messages := message.New(s.store, s.hooks, delivery.New(hub), wire.Notices{}, message.Options{
+	messages := message.New(s.store, s.hooks, asking, wire.Notices{}, message.Options{
 		FriendVerify: c.Message.FriendVerify, IsAdmin: isAdmin, Style: s.noticeStyle, Logger: o.Logger,
 		SendLimit: message.SendLimit{PerSecond: c.Limits.SendsPerSecond, Burst: c.Limits.SendBurst},
 	})
@@ -144,7 +155,7 @@ func build(ctx context.Context, o Options) (*server, error) {
 	s.outbox = outbox.New(s.store, outbox.Options{
 		Retry:  outbox.Retry(c.Webhooks.Retry),
 		Logger: o.Logger,
-	}, s.hooks)
+	}, &outboxWork{s.hooks, s.push, c.Push.MaxConcurrentWorkers, o.Logger})
 	if s.jobs, err = scheduled(s.store, messages, c, o.Logger); err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}

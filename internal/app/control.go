@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/push"
 	"github.com/parley-im/parley/internal/reload"
 	"github.com/parley-im/parley/internal/store"
 )
@@ -69,6 +70,10 @@ func (s *server) controlHandler() http.Handler {
 	mux.HandleFunc("GET /config/status", control(func(context.Context, *http.Request) (any, error) { return s.config.Status(), nil }))
 	mux.HandleFunc("POST /config/reload", control(func(ctx context.Context, _ *http.Request) (any, error) {
 		return s.config.Reload(ctx, reload.CauseRequest)
+	}))
+	mux.HandleFunc("POST /push/test", control(func(ctx context.Context, r *http.Request) (any, error) {
+		n := push.Notification{Title: r.FormValue("title"), Desc: r.FormValue("desc"), Ex: r.FormValue("ex")}
+		return s.push.Test(ctx, r.FormValue("user"), n, r.FormValue("dry") != "")
 	}))
 	mux.HandleFunc("GET /webhook/deliveries", control(s.deliveries))
 	mux.HandleFunc("GET /webhook/dead", control(func(ctx context.Context, r *http.Request) (any, error) {

@@ -151,6 +151,9 @@ func (l *loader) checkReplaced() {
 // checkPush turns off the vendor that older files name without credentials.
 func (l *loader) checkPush() {
 	push := &l.draft.Push
+	if v, ok := l.given("parley", "push.apns.keyFile"); ok && push.APNs.KeyFile != "" && (push.APNs.KeyID == "" || push.APNs.TeamID == "" || push.APNs.Topic == "") {
+		l.at(v, Error, "push.apns needs keyFile, keyID, teamID and topic")
+	}
 	v, ok := l.given("openim-push", "enable")
 	if !ok || push.Vendor == "" {
 		return
@@ -160,8 +163,31 @@ func (l *loader) checkPush() {
 		l.at(v, Hint, "getui is chosen but has no credentials, so there is no vendor push")
 		return
 	}
-	if slices.Contains([]string{"fcm", "jpush", "getui"}, push.Vendor) {
-		l.at(v, Warning, "push vendor '%s': %s", push.Vendor, noVendor)
+	var missing string
+	switch push.Vendor {
+	case "getui":
+		switch {
+		case push.GeTui.AppKey == "":
+			missing = "geTui.appKey"
+		case push.GeTui.MasterSecret == "":
+			missing = "geTui.masterSecret"
+		case strings.Contains(push.GeTui.PushURL, "$appId"):
+			missing = "the app id, in place of $appId in geTui.pushUrl"
+		}
+	case "fcm":
+		if push.FCM.FilePath == "" && push.FCM.AuthURL == "" {
+			missing = "fcm.filePath or fcm.authURL"
+		}
+	case "jpush":
+		switch {
+		case push.JPush.AppKey == "":
+			missing = "jpush.appKey"
+		case push.JPush.MasterSecret == "":
+			missing = "jpush.masterSecret"
+		}
+	}
+	if missing != "" {
+		l.at(v, Error, "push vendor '%s' lacks %s", push.Vendor, missing)
 	}
 }
 

@@ -157,6 +157,7 @@ type Push struct {
 	FCM                  FCM
 	JPush                JPush
 	IOS                  IOSPush
+	APNs                 APNs
 	MaxConcurrentWorkers int
 }
 
@@ -173,6 +174,11 @@ type FCM struct {
 // JPush holds the credentials of jiguang.cn.
 type JPush struct {
 	AppKey, MasterSecret, PushURL, PushIntent string
+}
+
+// APNs reaches Apple's devices without a vendor between, if it has a key.
+type APNs struct {
+	KeyFile, KeyID, TeamID, Topic string
 }
 
 // IOSPush has the defaults of pushes to iOS.

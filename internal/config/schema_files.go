@@ -102,6 +102,15 @@ func ownSchema() *file {
 				),
 			),
 			objectKeys(),
+			sect("push", sect("apns",
+				key{
+					name: "keyFile", kind: text, bind: func(d *draft) any { return &d.Push.APNs.KeyFile },
+					doc: "Apple's .p8 key, relative to the configuration directory: iPhones and iPads are pushed to directly, by the tokens they register",
+				},
+				key{name: "keyID", kind: text, doc: "id of the key", bind: func(d *draft) any { return &d.Push.APNs.KeyID }},
+				key{name: "teamID", kind: text, doc: "id of the developer team", bind: func(d *draft) any { return &d.Push.APNs.TeamID }},
+				key{name: "topic", kind: text, doc: "bundle id of the app", bind: func(d *draft) any { return &d.Push.APNs.Topic }},
+			)),
 			sect("limits",
 				key{
 					name: "sendsPerSecond", kind: integer, lo: 0, hi: 1_000_000, bind: func(d *draft) any { return &d.Limits.SendsPerSecond },
@@ -245,12 +254,9 @@ func gatewaySchema() *file {
 	}
 }
 
-// noVendor is the one place that says vendor push is not built yet.
-const noVendor = "vendor push is not available yet"
-
 func pushSchema() *file {
 	word := func(name, doc string, bind func(*draft) any) key {
-		return key{name: name, kind: text, doc: doc, bind: bind, notYet: noVendor}
+		return key{name: name, kind: text, doc: doc, bind: bind}
 	}
 	jpush := func(verdict Verdict) []key {
 		old := func(name string) string {
@@ -274,7 +280,7 @@ func pushSchema() *file {
 		name: "openim-push", title: "Offline push",
 		keys: join([]key{
 			{
-				name: "enable", kind: text, oneOf: []string{"", "getui", "fcm", "jpush"}, notYet: noVendor,
+				name: "enable", kind: text, oneOf: []string{"", "getui", "fcm", "jpush"},
 				doc:  "the push vendor: getui, fcm, jpush, or empty for none",
 				bind: func(d *draft) any { return &d.Push.Vendor },
 			},
@@ -291,7 +297,7 @@ func pushSchema() *file {
 					func(d *draft) any { return &d.Push.FCM.FilePath }),
 				word("authURL", "where to fetch the service account", func(d *draft) any { return &d.Push.FCM.AuthURL }),
 				key{
-					name: "serviceAccount", kind: text, verdict: Legacy, replacedBy: "openim-push.yml: fcm.filePath", notYet: noVendor,
+					name: "serviceAccount", kind: text, verdict: Legacy, replacedBy: "openim-push.yml: fcm.filePath",
 					doc: "3.7: use fcm.filePath", bind: func(d *draft) any { return &d.Push.FCM.FilePath },
 				},
 			),
@@ -300,16 +306,16 @@ func pushSchema() *file {
 			sect("iosPush",
 				word("pushSound", "sound of pushes to iOS", func(d *draft) any { return &d.Push.IOS.PushSound }),
 				key{
-					name: "badgeCount", kind: boolean, doc: "raise the badge on iOS", notYet: noVendor,
+					name: "badgeCount", kind: boolean, doc: "raise the badge on iOS",
 					bind: func(d *draft) any { return &d.Push.IOS.BadgeCount },
 				},
 				key{
-					name: "production", kind: boolean, doc: "use Apple's production environment", notYet: noVendor,
+					name: "production", kind: boolean, doc: "use Apple's production environment",
 					bind: func(d *draft) any { return &d.Push.IOS.Production },
 				},
 			),
 			{
-				name: "maxConcurrentWorkers", kind: integer, verdict: Adapt, lo: 1, hi: 10000, notYet: noVendor,
+				name: "maxConcurrentWorkers", kind: integer, verdict: Adapt, lo: 1, hi: 10000,
 				doc: "vendor calls at a time", bind: func(d *draft) any { return &d.Push.MaxConcurrentWorkers },
 			},
 			{name: "fullUserCache", verdict: Ignore, doc: "presence is always in memory"},
@@ -397,19 +403,19 @@ func notificationSchema() *file {
 			key{name: "unreadCount", verdict: Ignore, quiet: true, doc: "always false, as upstream"},
 			sect("offlinePush",
 				key{
-					name: "enable", kind: boolean, notYet: noVendor, doc: "push the event to absent users",
+					name: "enable", kind: boolean, doc: "push the event to absent users",
 					bind: func(d *draft) any { return &event(d).OfflinePush.Enable },
 				},
 				key{
-					name: "title", kind: text, notYet: noVendor, doc: "title of the push",
+					name: "title", kind: text, doc: "title of the push",
 					bind: func(d *draft) any { return &event(d).OfflinePush.Title },
 				},
 				key{
-					name: "desc", kind: text, notYet: noVendor, doc: "text of the push",
+					name: "desc", kind: text, doc: "text of the push",
 					bind: func(d *draft) any { return &event(d).OfflinePush.Desc },
 				},
 				key{
-					name: "ext", kind: text, notYet: noVendor, doc: "data for the application",
+					name: "ext", kind: text, doc: "data for the application",
 					bind: func(d *draft) any { return &event(d).OfflinePush.Ext },
 				},
 			),

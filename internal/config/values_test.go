@@ -360,7 +360,7 @@ func TestSecretsAreMasked(t *testing.T) {
 		"minio.yml":            "secretAccessKey: " + hush + "\n",
 		"redis.yml":            "password: " + hush + "\n",
 		"mongodb.yml":          "uri: mongodb://u:" + hush + "@h\npassword: " + hush + "\n",
-		"openim-push.yml":      "enable: getui\ngeTui:\n  masterSecret: " + hush + "\n  appKey: " + hush + "\n",
+		"openim-push.yml":      "enable: getui\ngeTui:\n  pushUrl: https://restapi.getui.com/v2/app1\n  masterSecret: " + hush + "\n  appKey: " + hush + "\n",
 		"openim-rpc-third.yml": "object:\n  cos:\n    secretKey: " + hush + "\n",
 	})
 	_, r := mustLoad(t, Options{Dir: dir, Environ: []string{"IMENV_REDIS_PASSWORD=" + hush}})

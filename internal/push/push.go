@@ -16,7 +16,7 @@ import (
 )
 
 // Endpoint is the first part of the names of this package's outbox lanes.
-const Endpoint = "push"
+const Endpoint = "@push"
 
 const (
 	page = 500 // members of a group worked on at a time
@@ -141,7 +141,7 @@ func (s *Service) Deliver(ctx context.Context, e *store.OutboxEvent, _ int) outb
 	}
 	now := s.store.Now()
 	if wait := j.Due - now; wait > 0 {
-		return outbox.Result{Verdict: outbox.Retrying, After: time.Duration(wait) * time.Millisecond, Reason: "the vendor is left alone for a while"}
+		return outbox.Result{Verdict: outbox.Held, After: time.Duration(wait) * time.Millisecond}
 	}
 	m, err := s.message(ctx, &j)
 	if err != nil {
@@ -153,7 +153,7 @@ func (s *Service) Deliver(ctx context.Context, e *store.OutboxEvent, _ int) outb
 	if s.o.Decided != nil && j.After == 0 && j.Repeats == 0 {
 		switch decided, may := s.o.Decided(m.ClientMsgID); {
 		case !decided:
-			return outbox.Result{Verdict: outbox.Retrying, After: undecided, Reason: "a callback is being asked about its delivery"}
+			return outbox.Result{Verdict: outbox.Held, After: undecided}
 		case !may:
 			return outbox.Result{Verdict: outbox.Delivered}
 		}

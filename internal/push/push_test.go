@@ -312,7 +312,7 @@ func TestTokensAndRepeats(t *testing.T) {
 			t.Fatalf("the repeat: %v", k.rows)
 		}
 		repeat := k.rows[0]
-		if r := k.Deliver(t.Context(), &repeat, 1); r.Verdict != outbox.Retrying || r.After != time.Minute {
+		if r := k.Deliver(t.Context(), &repeat, 1); r.Verdict != outbox.Held || r.After != time.Minute {
 			t.Errorf("before its time: %v", r)
 		}
 		apple.mu.Lock()
@@ -436,7 +436,7 @@ func TestWaitsForTheDeliveryToBeDecided(t *testing.T) {
 	k.users("alice", "bob")
 	k.send(text("m", "alice", "bob"))
 	row := k.rows[0]
-	if r := k.Deliver(t.Context(), &row, 1); r.Verdict != outbox.Retrying {
+	if r := k.Deliver(t.Context(), &row, 1); r.Verdict != outbox.Held {
 		t.Errorf("undecided: %v", r)
 	}
 	decided = true

@@ -356,7 +356,7 @@ func (w *sqliteWriter) appendOne(g *group, a *Append) error {
 			return groupError{fmt.Errorf("record message: %w", err)}
 		}
 	}
-	if m.Options.On(im.OptionOfflinePush) {
+	if g.tx.Wanted(im.EventMessageToPush) && m.Options.On(im.OptionOfflinePush) {
 		if err := g.tx.Record(im.MessageToPush{Message: m, OperationID: a.OperationID}); err != nil {
 			return groupError{fmt.Errorf("record push: %w", err)}
 		}
