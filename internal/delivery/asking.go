@@ -45,7 +45,7 @@ type Asking struct {
 
 type waiting struct {
 	m           *im.Message
-	recipients  []string
+	recipients  im.Audience
 	operationID string
 }
 
@@ -58,7 +58,7 @@ func NewAsking(ctx context.Context, next *Service, h Hooks, log *slog.Logger) *A
 }
 
 // Deliver implements message.Deliverer.
-func (a *Asking) Deliver(m *im.Message, recipients []string, operationID string) {
+func (a *Asking) Deliver(m *im.Message, recipients im.Audience, operationID string) {
 	kind := (&im.MayDeliver{Message: m}).QuestionKind()
 	c := m.LogID()
 	if !a.hooks.Wants(kind) && !a.waits(c) {
@@ -131,24 +131,25 @@ func (a *Asking) remember(clientMsgID string) {
 }
 
 // ask returns who is left to deliver to.
-func (a *Asking) ask(w waiting) ([]string, error) {
+func (a *Asking) ask(w waiting) (im.Audience, error) {
 	q := &im.MayDeliver{Message: w.m}
 	if w.m.SessionType != im.GroupChat {
-		q.UserIDs = w.recipients
+		for _, id := range []string{w.m.RecvID, w.m.SendID} {
+			if w.recipients.Has(id) && !slices.Contains(q.UserIDs, id) {
+				q.UserIDs = append(q.UserIDs, id)
+			}
+		}
 	}
 	if err := a.hooks.Ask(im.WithOperation(a.ctx, w.operationID), q); err != nil {
 		a.log.InfoContext(a.ctx, "delivery refused by the business server", "message", w.m.ClientMsgID, "reason", err)
-		return nil, err
+		return im.Audience{}, err
 	}
 	if len(q.UserIDs) == 0 {
 		return w.recipients, nil
 	}
 	// A handler can leave people out, not let others in.
-	named := make(map[string]bool, len(q.UserIDs))
-	for _, id := range q.UserIDs {
-		named[id] = true
-	}
-	return slices.DeleteFunc(slices.Clone(w.recipients), func(id string) bool { return !named[id] }), nil
+	named := slices.DeleteFunc(slices.Clone(q.UserIDs), func(id string) bool { return !w.recipients.Has(id) })
+	return im.AudienceOf(named...), nil
 }
 
 // Decided reports whether a message was delivered or refused already, and whether

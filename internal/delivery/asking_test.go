@@ -49,10 +49,10 @@ type conns struct {
 	sent []string
 }
 
-func (c *conns) Push(userIDs []string, m *im.Message, _ string) {
+func (c *conns) Push(users im.Audience, m *im.Message, _ string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.sent = append(c.sent, fmt.Sprint(m.ClientMsgID, userIDs))
+	c.sent = append(c.sent, fmt.Sprint(m.ClientMsgID, users.IDs()))
 }
 
 func (c *conns) take() []string {
@@ -78,28 +78,28 @@ func TestAsking(t *testing.T) {
 				t.Errorf("%s: delivered %q, want %q", what, got, want)
 			}
 		}
-		a.Deliver(single("off", "a", "b"), []string{"b", "a"}, "")
-		if got := c.take(); !slices.Equal(got, []string{"off[b a]"}) { // before Deliver returned
+		a.Deliver(single("off", "a", "b"), im.AudienceOf("b", "a"), "")
+		if got := c.take(); !slices.Equal(got, []string{"off[a b]"}) { // before Deliver returned
 			t.Errorf("off: %q", got)
 		}
 
 		stuck := make(chan struct{})
 		slow := single("s1", "a", "b")
 		h.on, h.gates = true, map[im.ConversationID]chan struct{}{slow.LogID(): stuck}
-		a.Deliver(slow, []string{"b", "a"}, "")
-		a.Deliver(single("s2", "b", "a"), []string{"a", "b"}, "")
-		a.Deliver(single("other", "a", "c"), []string{"c", "a"}, "")
-		expect("one conversation waits", "other[c a]")
+		a.Deliver(slow, im.AudienceOf("b", "a"), "")
+		a.Deliver(single("s2", "b", "a"), im.AudienceOf("a", "b"), "")
+		a.Deliver(single("other", "a", "c"), im.AudienceOf("c", "a"), "")
+		expect("one conversation waits", "other[a c]")
 		if decided, _ := a.Decided("s1"); decided {
 			t.Error("s1 is not decided yet")
 		}
 		h.mu.Lock()
 		h.on = false
 		h.mu.Unlock()
-		a.Deliver(single("s3", "a", "b"), []string{"b", "a"}, "") // must not overtake
+		a.Deliver(single("s3", "a", "b"), im.AudienceOf("b", "a"), "") // must not overtake
 		expect("still waits")
 		close(stuck)
-		expect("in order", "s1[b a]", "s2[a b]", "s3[b a]")
+		expect("in order", "s1[a b]", "s2[a b]", "s3[a b]")
 		if decided, may := a.Decided("s1"); !decided || !may {
 			t.Error("s1 is decided and may be pushed")
 		}
@@ -114,10 +114,10 @@ func TestAsking(t *testing.T) {
 			}
 			return nil
 		}
-		a.Deliver(single("no", "a", "b"), []string{"b", "a"}, "")
-		a.Deliver(single("some", "a", "b"), []string{"b", "a"}, "")
+		a.Deliver(single("no", "a", "b"), im.AudienceOf("b", "a"), "")
+		a.Deliver(single("some", "a", "b"), im.AudienceOf("b", "a"), "")
 		g := &im.Message{ClientMsgID: "some", SendID: "a", GroupID: "g", SessionType: im.GroupChat, Seq: 1}
-		a.Deliver(g, []string{"a", "b", "c"}, "")
+		a.Deliver(g, im.AudienceOf("a", "b", "c"), "")
 		synctest.Wait()
 		got := c.take()
 		slices.Sort(got)
@@ -142,7 +142,7 @@ func TestAskingIsBounded(t *testing.T) {
 		h, c := &handler{on: true, gates: map[im.ConversationID]chan struct{}{m.LogID(): never}}, &conns{}
 		a := delivery.NewAsking(t.Context(), delivery.New(c), h, slog.New(slog.DiscardHandler))
 		for i := range 1010 {
-			a.Deliver(single(fmt.Sprint(i), "a", "b"), []string{"b"}, "")
+			a.Deliver(single(fmt.Sprint(i), "a", "b"), im.AudienceOf("b"), "")
 		}
 		if got := a.Skipped(); got != 10 {
 			t.Errorf("%d skipped", got)

@@ -160,85 +160,74 @@ func text(id, from, to string) *im.Message {
 // The table of who is pushed to (websocket-and-messages 11.1).
 func TestWhoIsPushedTo(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, open storetest.Open) {
-		for _, c := range []struct {
-			what    string
-			message *im.Message
-			prepare func(k *kit, m *im.Message)
-			want    bool
-		}{
-			{what: "a receiver who is away", message: text("m", "alice", "bob"), want: true},
-			{what: "who is there", message: text("m", "alice", "bob"), prepare: func(k *kit, _ *im.Message) { k.there["bob"] = true }},
-			{what: "oneself", message: text("m", "bob", "bob")},
-			{
-				what:    "a message that says no",
-				message: &im.Message{ClientMsgID: "m", SendID: "alice", RecvID: "bob", SessionType: im.SingleChat, Options: im.Options{im.OptionOfflinePush: false}},
+	for _, c := range []struct {
+		what    string
+		message *im.Message
+		prepare func(k *kit, m *im.Message)
+		want    bool
+	}{
+		{what: "a receiver who is away", message: text("m", "alice", "bob"), want: true},
+		{what: "who is there", message: text("m", "alice", "bob"), prepare: func(k *kit, _ *im.Message) { k.there["bob"] = true }},
+		{what: "oneself", message: text("m", "bob", "bob")},
+		{
+			what:    "a message that says no",
+			message: &im.Message{ClientMsgID: "m", SendID: "alice", RecvID: "bob", SessionType: im.SingleChat, Options: im.Options{im.OptionOfflinePush: false}},
+		},
+		{
+			what: "who has read it meanwhile", message: text("m", "alice", "bob"),
+			prepare: func(k *kit, m *im.Message) {
+				k.write(func(tx *store.Tx) error { _, err := tx.AdvanceReadSeq("bob", m.ConversationID, m.Seq); return err })
 			},
-			{
-				what: "who has read it meanwhile", message: text("m", "alice", "bob"),
-				prepare: func(k *kit, m *im.Message) {
-					k.write(func(tx *store.Tx) error { _, err := tx.AdvanceReadSeq("bob", m.ConversationID, m.Seq); return err })
-				},
+		},
+		{
+			what: "a message revoked meanwhile", message: text("m", "alice", "bob"),
+			prepare: func(k *kit, m *im.Message) {
+				k.write(func(tx *store.Tx) error {
+					_, err := tx.Revoke(m.ConversationID, m.Seq, im.Revocation{RevokerID: "alice", At: 1})
+					return err
+				})
 			},
-			{
-				what: "a message revoked meanwhile", message: text("m", "alice", "bob"),
-				prepare: func(k *kit, m *im.Message) {
-					k.write(func(tx *store.Tx) error {
-						_, err := tx.Revoke(m.ConversationID, m.Seq, im.Revocation{RevokerID: "alice", At: 1})
-						return err
-					})
-				},
+		},
+		{
+			what: "a quiet user", message: text("m", "alice", "bob"),
+			prepare: func(k *kit, _ *im.Message) {
+				quiet := im.RecvNoNotify
+				k.write(func(tx *store.Tx) error { _, err := tx.UpdateUser("bob", im.UserChange{RecvOpt: &quiet}); return err })
 			},
-			{
-				what: "a quiet user", message: text("m", "alice", "bob"),
-				prepare: func(k *kit, _ *im.Message) {
-					quiet := im.RecvNoNotify
-					k.write(func(tx *store.Tx) error { _, err := tx.UpdateUser("bob", im.UserChange{RecvOpt: &quiet}); return err })
-				},
+		},
+		{
+			what: "a message of yesterday", message: text("m", "alice", "bob"),
+			prepare: func(k *kit, _ *im.Message) { k.now = k.now.Add(25 * time.Hour) },
+		},
+		{
+			what: "a message that is not stored", want: true,
+			message: &im.Message{ClientMsgID: "m", SendID: "alice", RecvID: "bob", SessionType: im.SingleChat, Options: im.Options{im.OptionHistory: false}},
+		},
+		{
+			what: "a notification", want: true,
+			message: &im.Message{
+				ClientMsgID: "m", SendID: "alice", RecvID: "bob", SessionType: im.SingleChat, ContentType: 1203, Content: []byte(`{"detail":"{}"}`),
+				Options: im.Options{im.OptionNotNotification: false, im.OptionHistory: false}, Push: &im.PushInfo{Title: "t"},
 			},
-			{
-				what: "a message of yesterday", message: text("m", "alice", "bob"),
-				prepare: func(k *kit, _ *im.Message) { k.now = k.now.Add(25 * time.Hour) },
-			},
-			{
-				what: "a message that is not stored", want: true,
-				message: &im.Message{ClientMsgID: "m", SendID: "alice", RecvID: "bob", SessionType: im.SingleChat, Options: im.Options{im.OptionHistory: false}},
-			},
-			{
-				what: "a notification", want: true,
-				message: &im.Message{
-					ClientMsgID: "m", SendID: "alice", RecvID: "bob", SessionType: im.SingleChat, ContentType: 1203, Content: []byte(`{"detail":"{}"}`),
-					Options: im.Options{im.OptionNotNotification: false, im.OptionHistory: false}, Push: &im.PushInfo{Title: "t"},
-				},
-			},
-		} {
-			t.Run(c.what, func(t *testing.T) {
-				k := start(t, freshen(t, open), push.Options{})
-				k.users("alice", "bob")
-				m := k.send(c.message)
-				if c.prepare != nil {
-					c.prepare(k, m)
-				}
-				k.work()
-				var want []string
-				if c.want {
-					want = []string{"bob"}
-				}
-				if got := k.out.reached(); !slices.Equal(got, want) {
-					t.Errorf("pushed to %v, want %v", got, want)
-				}
-			})
-		}
-	})
-}
-
-// freshen gives every case a database of its own, of the same engine.
-func freshen(t *testing.T, open storetest.Open) storetest.Open {
-	if strings.Contains(t.Name(), "postgres") {
-		return storetest.Postgres(t)
+		},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			k := start(t, storetest.SQLite(t), push.Options{})
+			k.users("alice", "bob")
+			m := k.send(c.message)
+			if c.prepare != nil {
+				c.prepare(k, m)
+			}
+			k.work()
+			var want []string
+			if c.want {
+				want = []string{"bob"}
+			}
+			if got := k.out.reached(); !slices.Equal(got, want) {
+				t.Errorf("pushed to %v, want %v", got, want)
+			}
+		})
 	}
-	_ = open
-	return storetest.SQLite(t)
 }
 
 // A group is gone through in pages; quiet members, the sender and those who are

@@ -415,9 +415,9 @@ func (b *postgresBatchState) run(batch []*writeRequest, results []error) error {
 			if a.Sent && b.tx.store.recorder.Enabled(im.EventMessageSent) {
 				outbox = append(outbox, b.tx.store.recorder.Render(im.MessageSent{Message: a.Message, OperationID: a.OperationID})...)
 			}
-		}
-		if a.Message.Options.On(im.OptionOfflinePush) && b.tx.store.recorder.Enabled(im.EventMessageToPush) {
-			outbox = append(outbox, b.tx.store.recorder.Render(im.MessageToPush{Message: a.Message, OperationID: a.OperationID})...)
+			if a.Message.Options.On(im.OptionOfflinePush) && b.tx.store.recorder.Enabled(im.EventMessageToPush) {
+				outbox = append(outbox, b.tx.store.recorder.Render(im.MessageToPush{Message: a.Message, OperationID: a.OperationID})...)
+			}
 		}
 	}
 	if err := b.insert(); err != nil {
