@@ -80,7 +80,14 @@ var arrows = map[string][]string{
 	"internal/webhook/explain": {
 		"internal/im", "internal/store", "internal/config", "internal/reload", "internal/webhook", "internal/webhook/registry",
 	},
-	"internal/push": {"internal/im", "internal/wire", "internal/store", "internal/outbox"},
+	"internal/push": {"internal/im", "internal/store", "internal/outbox"},
+
+	// Push vendors, and one for tests.
+	"internal/push/apns":     {"internal/push"},
+	"internal/push/fcm":      {"internal/push"},
+	"internal/push/getui":    {"internal/push"},
+	"internal/push/jpush":    {"internal/push"},
+	"internal/push/pushtest": {"internal/push"},
 
 	// Public: what people who write handlers import.
 	"hooks":           {"hooks/signature", "hooks/payload"},
@@ -127,13 +134,13 @@ var outside = []struct {
 	},
 	{
 		"net/http",
-		[]string{"internal/api", "internal/gateway", "internal/webhook", "internal/admin", "internal/push", "internal/app", "internal/bench", "internal/conform", "internal/imtest", "cmd/parley", "hooks", "hooks/signature", "examples/go-handler"},
+		[]string{"internal/api", "internal/gateway", "internal/webhook", "internal/admin", "internal/push", "internal/push/apns", "internal/push/fcm", "internal/push/getui", "internal/push/jpush", "internal/push/pushtest", "internal/app", "internal/bench", "internal/conform", "internal/imtest", "cmd/parley", "hooks", "hooks/signature", "examples/go-handler"},
 		"nouns and what is below them know no network",
 	},
 	{"github.com/gorilla/websocket", []string{"internal/gateway", "internal/bench", "internal/imtest"}, "sockets are the gateway's"},
 	{"github.com/alecthomas/kong", []string{"cmd/parley"}, "the command line is main's"},
 	{"github.com/santhosh-tekuri/jsonschema", nil, "schemas are validated in tests"},
-	{"testing", []string{"internal/store/storetest", "internal/imtest"}, "test code stays out of the binary"},
+	{"testing", []string{"internal/store/storetest", "internal/push/pushtest", "internal/imtest"}, "test code stays out of the binary"},
 }
 
 // dependencies are the direct ones of go.mod, each with its reason.

@@ -38,9 +38,6 @@ func (s *server) report(apiL, wsL []net.Listener, took time.Duration) {
 
 // printReport prints what the configuration means.
 func (s *server) printReport(r *config.Report) {
-	for _, hint := range s.hooks.Hints() {
-		fmt.Fprintf(s.options.Stdout, "  hint: %s\n", hint)
-	}
 	shown := *r
 	shown.Listen = s.listening             // the command line may have changed them
 	_, _ = shown.WriteTo(s.options.Stdout) // a closed stdout is no reason not to serve

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/parley-im/parley/internal/presence"
-	"github.com/parley-im/parley/internal/webhook"
 	"github.com/parley-im/parley/internal/webhook/explain"
 )
 
@@ -15,7 +14,7 @@ import (
 func (s *server) explainer() *explain.Explainer {
 	return &explain.Explainer{
 		Store: s.store, Config: s.config, IsAdmin: s.auth.IsAdmin, Online: platformNames(s.presence), Endpoints: s.endpointStates,
-		LostLogRows: s.hooks.LostLogRows, NotSent: webhook.NotSent(), Now: time.Now,
+		LostLogRows: s.hooks.LostLogRows, Now: time.Now,
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
@@ -43,7 +42,7 @@ func TestDocs(t *testing.T) {
 
 func docsTable() string {
 	var b strings.Builder
-	b.WriteString("\n| Key | Command | Kind | In order by | Filters | Sent | When | The answer may change |\n|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("\n| Key | Command | Kind | In order by | Filters | When | The answer may change |\n|---|---|---|---|---|---|---|\n")
 	for _, c := range registry.All() {
 		var filters []string
 		if c.Filters.Types {
@@ -52,15 +51,12 @@ func docsTable() string {
 		if c.Filters.Attention {
 			filters = append(filters, "ids")
 		}
-		order, yes := "", ""
+		order := ""
 		if c.Kind == registry.After {
 			order = c.Lane.String()
 		}
-		if !slices.Contains(notFired, c.ID) {
-			yes = "yes"
-		}
-		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s | %s | %s | %s |\n",
-			c.Key, c.Command, c.Kind, order, strings.Join(filters, ", "), yes, c.Doc, strings.Join(overridable(c), ", "))
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s | %s | %s |\n",
+			c.Key, c.Command, c.Kind, order, strings.Join(filters, ", "), c.Doc, strings.Join(overridable(c), ", "))
 	}
 	return b.String()
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/parley-im/parley/internal/outbox"
 	"github.com/parley-im/parley/internal/store"
-	"github.com/parley-im/parley/internal/webhook/registry"
 )
 
 // Options are what the engine needs besides its configuration.
@@ -89,9 +88,6 @@ func New(cfg Config, o Options) (*Engine, error) {
 	e.plan.Store(p)
 	return e, nil
 }
-
-// notFired are the callbacks this version never makes.
-var notFired = []registry.ID{registry.BeforeOfflinePush, registry.BeforeOnlinePush, registry.BeforeGroupOnlinePush}
 
 // short cuts what is shown of texts that others wrote.
 func short(s string, n int) string {

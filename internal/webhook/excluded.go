@@ -42,12 +42,3 @@ func Excluded(desc registry.Callback, c Callback, m *im.Message) Exclusion {
 // OwnRequest is in the reason of a call that ran out of time, when the operation
 // it was about had been asked for from the address that the handler has.
 const OwnRequest = "the operation was asked for from the handler's own address"
-
-// NotSent are the keys of the callbacks that this version never sends.
-func NotSent() []string {
-	var keys []string
-	for _, id := range notFired {
-		keys = append(keys, registry.Of(id).Key)
-	}
-	return keys
-}

@@ -215,11 +215,3 @@ func otherStage(key string) string {
 	}
 	return other
 }
-
-// checkNotSent: the configuration takes the key, and nothing fires it.
-func checkNotSent(s *subject) []Finding {
-	if !s.asked || !slices.Contains(s.NotSent, s.desc.Key) {
-		return nil
-	}
-	return s.finding(Problem, CauseNotSent, "this version of the server never sends it", "")
-}

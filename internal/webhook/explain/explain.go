@@ -46,7 +46,6 @@ const (
 	CauseVariable    = "variable-not-in-process"
 	CauseLegacyKey   = "legacy-key"
 	CauseWrongStage  = "wrong-stage"
-	CauseNotSent     = "not-sent-by-this-version"
 	CausePlaceholder = "path-placeholder"
 
 	CauseAttention   = "attention-ids"
@@ -99,7 +98,6 @@ type Facts struct {
 	Dead        []store.DeadEvent
 	Endpoints   []Endpoint
 	LostLogRows int64
-	NotSent     []string // keys that this version never sends
 }
 
 // RefusedEdit is an edit of the files that was not taken over.
@@ -188,7 +186,7 @@ func (s *subject) enableSource() string {
 
 // checks find causes. Each looks at one callback and knows one mistake.
 var checks = []func(*subject) []Finding{
-	checkNesting, checkMisspelled, checkPlaceholder, checkRefused, checkVariable, checkLegacyKey, checkStage, checkNotSent, checkOff,
+	checkNesting, checkMisspelled, checkPlaceholder, checkRefused, checkVariable, checkLegacyKey, checkStage, checkOff,
 	checkFilters, checkSender, checkNotStored, checkOnline,
 	checkHTML, checkErrorPage, checkRedirect, checkPath, checkMalformed, checkOwnRequest, checkTimeout, checkPatience,
 	checkUnreachable, checkRejected, checkHandlerFault,

@@ -29,7 +29,6 @@ type Explainer struct {
 	Online      func(userID string) []string // platforms
 	Endpoints   func(ctx context.Context) ([]Endpoint, error)
 	LostLogRows func() int64
-	NotSent     []string
 	Now         func() time.Time
 }
 
@@ -46,7 +45,7 @@ func (e *Explainer) Why(ctx context.Context, q Question) (Report, error) {
 const recentCalls = 20
 
 func (e *Explainer) facts(ctx context.Context, q Question) (Facts, error) {
-	f := Facts{ID: q.ID, Key: q.Callback, Running: true, Now: im.MillisOf(e.Now()), CallerEnv: q.Env, LostLogRows: e.LostLogRows(), NotSent: e.NotSent}
+	f := Facts{ID: q.ID, Key: q.Callback, Running: true, Now: im.MillisOf(e.Now()), CallerEnv: q.Env, LostLogRows: e.LostLogRows()}
 	switch _, known := registry.Lookup(q.Callback); {
 	case q.ID == "" && q.Callback == "":
 		return f, im.ErrArgs.With("say which event, operation or message, or which callback")
