@@ -2,8 +2,10 @@ package test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -122,5 +124,88 @@ func TestRulesMeanwhile(t *testing.T) {
 				t.Errorf("%s: requests are %+v", c.name, got.GroupRequests)
 			}
 		}
+	}
+}
+
+// TestSharedDeadline: all questions of one operation end at one deadline.
+func TestSharedDeadline(t *testing.T) {
+	t.Parallel()
+	b := startBusiness(t)
+	b.on(cmdCreateGroup, hangs)
+	files := everyCallback(b.URL, "failedContinue: true, timeout: 30", "beforeCreateGroup", "beforeMemberJoinGroup", "beforeCreateGroupChatConversations")
+	files["webhooks.yml"] += "beforeDeadline: 1\n"
+	n := startNode(t, setup{files: files})
+	n.register(t, "owner", "m1")
+	if r := n.found(t, "deadline", "g", 0, "owner", "m1"); r.ErrCode != 0 {
+		t.Fatalf("%+v", r)
+	}
+	for _, key := range []string{"beforeCreateGroup", "beforeMemberJoinGroup", "beforeCreateGroupChatConversations"} {
+		n.awaitOutput("WARN", "callback="+key, "going on without it", "time of the whole operation was up", "operation_id=deadline")
+	}
+	if calls := b.got(cmdMembersJoin); len(calls) != 0 {
+		t.Errorf("asked once more when the time was up: %s", calls[0].Raw)
+	}
+}
+
+// TestRemarksOfSeveral: a request that names several friends asks about each;
+// one refusal refuses them all.
+func TestRemarksOfSeveral(t *testing.T) {
+	t.Parallel()
+	b := startBusiness(t)
+	n := startNode(t, setup{files: everyCallback(b.URL, "failedContinue: false", "beforeSetFriendRemark")})
+	n.register(t, "owner", "f1", "f2", "f3", "stranger")
+	n.call(t, "/friend/import_friend", fields{"ownerUserID": "owner", "friendUserIDs": []string{"f1", "f2", "f3"}}, nil)
+	remarks := func() string {
+		var got struct {
+			FriendsInfo []struct {
+				Remark     string
+				FriendUser struct{ UserID string }
+			}
+		}
+		n.call(t, "/friend/get_designated_friends", fields{"ownerUserID": "owner", "friendUserIDs": []string{"f1", "f2", "f3"}}, &got)
+		var all []string
+		for _, f := range got.FriendsInfo {
+			all = append(all, f.FriendUser.UserID+"="+f.Remark)
+		}
+		slices.Sort(all)
+		return strings.Join(all, " ")
+	}
+	about := func(friend, answer string) answerer {
+		return func(w http.ResponseWriter, r *http.Request, c callback) {
+			if strings.Contains(string(c.Raw), `"friendUserID":"`+friend+`"`) {
+				says(answer)(w, r, c)
+				return
+			}
+			says(approval)(w, r, c)
+		}
+	}
+	const command = "callbackBeforeSetFriendRemarkCommand"
+	set := fields{"ownerUserID": "owner", "friendUserIDs": []string{"f1", "f2", "f3", "stranger"}, "remark": "asked"}
+	b.on(command, about("f2", rejection))
+	if r := n.post(t, "/friend/update_friends", set, nil); r.ErrCode != 5001 {
+		t.Errorf("answered %+v", r)
+	}
+	if got := remarks(); got != "f1= f2= f3=" {
+		t.Errorf("after a refusal: %s", got)
+	}
+	b.on(command, about("f2", `{"actionCode":0,"nextCode":0,"remark":"changed"}`))
+	n.call(t, "/friend/update_friends", set, nil)
+	if got := remarks(); got != "f1=asked f2=changed f3=asked" {
+		t.Errorf("after a change: %s", got)
+	}
+	if calls := b.got(command); len(calls) > 6 {
+		t.Errorf("%d questions about three friends, twice", len(calls))
+	}
+	n.awaitEmptyOutbox(t)
+	var told []string
+	for _, c := range b.events("callbackAfterSetFriendRemarkCommand") {
+		var body struct{ FriendUserID, Remark string }
+		if err := json.Unmarshal(c.Raw, &body); err != nil {
+			t.Fatal(err)
+		}
+		told = append(told, body.FriendUserID+"="+body.Remark)
+	}
+	if slices.Sort(told); !slices.Equal(told, []string{"f1=asked", "f2=changed", "f3=asked"}) {
+		t.Errorf("told of %v", told)
 	}
 }

@@ -53,7 +53,12 @@ type hooks struct {
 	calls  int
 	before func(*im.Message) error
 	modify func(*im.Message) []string
+	chat   func(*im.Conversation) error // about a new row
 }
+
+func (h *hooks) Wants(kind im.QuestionKind) bool { return kind == im.AskOpenChat && h.chat != nil }
+
+func (h *hooks) Ask(_ context.Context, q im.Question) error { return h.chat(&q.(*im.MayOpenChat).Row) }
 
 func (h *hooks) Asks(*im.Message) bool { return h.before != nil || h.modify != nil }
 
