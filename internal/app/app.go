@@ -156,11 +156,11 @@ func build(ctx context.Context, o Options) (*server, error) {
 		Retry:  outbox.Retry(c.Webhooks.Retry),
 		Logger: o.Logger,
 	}, &outboxWork{s.hooks, s.push, c.Push.MaxConcurrentWorkers, o.Logger})
-	if s.jobs, err = scheduled(s.store, messages, c, o.Logger); err != nil {
-		return nil, errors.Join(err, s.store.Close())
-	}
 	s.services, err = services(ctx, s, messages, online{hub, s.presence})
 	if err != nil {
+		return nil, errors.Join(err, s.store.Close())
+	}
+	if s.jobs, err = scheduled(s.store, messages, s.services.Objects, c, o.Logger); err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}
 	return s, nil

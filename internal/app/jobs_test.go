@@ -28,7 +28,7 @@ func TestNightlyJobs(t *testing.T) {
 			now := time.Now()
 			send(now.Add(-31*day), "old")
 			send(now.Add(-29*day), "new")
-			for _, job := range nightly(c.server.services.Messages, config.Cron{RetainChatRecords: tc.keep}) {
+			for _, job := range nightly(c.server.services.Messages, c.server.services.Objects, config.Cron{RetainChatRecords: tc.keep}) {
 				step := job.Begin(now)
 				for done := false; !done; {
 					var err error

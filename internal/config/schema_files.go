@@ -333,7 +333,6 @@ func legacyKeys(reason string, names ...string) []key {
 }
 
 func cronSchema() *file {
-	const notYet = "files do not expire yet"
 	const current = "openim-crontask.yml: cronExecuteTime"
 	schedule := func(d *draft) any { return &d.Cron.Schedule }
 	return &file{
@@ -346,11 +345,11 @@ func cronSchema() *file {
 				bind: func(d *draft) any { return &d.Cron.RetainChatRecords },
 			},
 			{
-				name: "fileExpireTime", kind: days, lo: -1 << 30, hi: 36500, notYet: notYet, doc: "days to keep files; 0 or less keeps them for ever",
+				name: "fileExpireTime", kind: days, lo: -1 << 30, hi: 36500, doc: "days to keep files; 0 or less keeps them for ever",
 				bind: func(d *draft) any { return &d.Cron.FileExpire },
 			},
 			{
-				name: "deleteObjectType", kind: texts, doc: "kinds of files that expire; empty for none", notYet: notYet,
+				name: "deleteObjectType", kind: texts, doc: "kinds of files that expire; empty for none",
 				bind: func(d *draft) any { return &d.Cron.DeleteObjectTypes },
 			},
 			{name: "chatRecordsClearTime", kind: text, verdict: Legacy, replacedBy: current, doc: "3.7: use cronExecuteTime", bind: schedule},

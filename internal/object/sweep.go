@@ -14,75 +14,89 @@ const sweepStep = 200
 
 // Sweep deletes what is no longer needed: uploads that ended unfinished, objects
 // of the given causes stored before a time, and contents that nothing names.
-// It works in small steps and returns the first error after trying the rest.
+// It works in small steps and returns the errors after trying the rest.
 func (s *Service) Sweep(ctx context.Context, causes []string, before time.Time) error {
-	var errs []error
-	errs = append(errs, s.sweepUploads(ctx))
+	step := s.Sweeper(causes, before)
+	for {
+		if done, err := step(ctx); done || err != nil {
+			return err
+		}
+	}
+}
+
+// Sweeper returns the steps of a Sweep: each call does one and reports whether
+// it was the last, which returns the errors.
+func (s *Service) Sweeper(causes []string, before time.Time) func(context.Context) (done bool, err error) {
+	steps := []func(context.Context) (more bool, err error){s.sweepUploads}
 	for _, cause := range causes {
-		for {
+		steps = append(steps, func(ctx context.Context) (more bool, err error) {
 			var n int
-			err := s.store.Write(ctx, func(tx *store.Tx) (err error) {
+			err = s.store.Write(ctx, func(tx *store.Tx) (err error) {
 				n, err = tx.DeleteObjects(cause, im.MillisOf(before), sweepStep)
 				return err
 			})
-			if err != nil || n < sweepStep {
-				errs = append(errs, err)
-				break
-			}
-		}
+			return n == sweepStep, err
+		})
 	}
-	return errors.Join(append(errs, s.emptyTrash(ctx))...)
+	steps = append(steps, s.emptyTrash)
+	var errs []error
+	return func(ctx context.Context) (bool, error) {
+		more, err := steps[0](ctx)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		if !more || err != nil {
+			steps = steps[1:]
+		}
+		if len(steps) > 0 {
+			return false, nil
+		}
+		return true, errors.Join(errs...)
+	}
 }
 
-func (s *Service) sweepUploads(ctx context.Context) error {
-	for {
-		var old []store.Upload
-		err := s.store.Read(ctx, func(tx *store.Tx) (err error) {
-			old, err = tx.ExpiredUploads(im.MillisOf(s.now()), sweepStep)
-			return err
+func (s *Service) sweepUploads(ctx context.Context) (more bool, err error) {
+	var old []store.Upload
+	err = s.store.Read(ctx, func(tx *store.Tx) (err error) {
+		old, err = tx.ExpiredUploads(im.MillisOf(s.now()), sweepStep)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	for _, u := range old {
+		if err := s.backend.Discard(ctx, &u); err != nil {
+			return false, err
+		}
+		err := s.store.Write(ctx, func(tx *store.Tx) error {
+			if err := tx.DeleteUpload(u.ID); err != nil {
+				return err
+			}
+			return tx.TrashContent(u.Key)
 		})
 		if err != nil {
-			return err
-		}
-		for _, u := range old {
-			if err := s.backend.Discard(ctx, &u); err != nil {
-				return err
-			}
-			err := s.store.Write(ctx, func(tx *store.Tx) error {
-				if err := tx.DeleteUpload(u.ID); err != nil {
-					return err
-				}
-				return tx.TrashContent(u.Key)
-			})
-			if err != nil {
-				return err
-			}
-		}
-		if len(old) < sweepStep {
-			return nil
+			return false, err
 		}
 	}
+	return len(old) == sweepStep, nil
 }
 
 // emptyTrash deletes bytes first and forgets them then, so that a crash repeats
 // a deletion and never loses one.
-func (s *Service) emptyTrash(ctx context.Context) error {
-	for {
-		var keys []string
-		err := s.store.Read(ctx, func(tx *store.Tx) (err error) {
-			keys, err = tx.ObjectTrash(sweepStep)
-			return err
-		})
-		if err != nil || len(keys) == 0 {
-			return err
-		}
-		for _, key := range keys {
-			if err := s.backend.Delete(ctx, key); err != nil {
-				return err
-			}
-		}
-		if err := s.store.Write(ctx, func(tx *store.Tx) error { return tx.ForgetTrash(keys) }); err != nil {
-			return err
+func (s *Service) emptyTrash(ctx context.Context) (more bool, err error) {
+	var keys []string
+	err = s.store.Read(ctx, func(tx *store.Tx) (err error) {
+		keys, err = tx.ObjectTrash(sweepStep)
+		return err
+	})
+	if err != nil || len(keys) == 0 {
+		return false, err
+	}
+	for _, key := range keys {
+		if err := s.backend.Delete(ctx, key); err != nil {
+			return false, err
 		}
 	}
+	err = s.store.Write(ctx, func(tx *store.Tx) error { return tx.ForgetTrash(keys) })
+	return true, err
 }
