@@ -62,8 +62,9 @@ type scenario struct {
 	differs []string
 }
 
-func TestGolden(t *testing.T) {
-	for name, sc := range map[string]scenario{
+// recordings are the recorded scenarios, by file.
+func recordings() map[string]scenario {
+	return map[string]scenario{
 		"auth_envelope": {users: []string{"alice"}},
 		"user_register": {
 			setUp: func(n *node) { n.token(adminID) },
@@ -179,7 +180,11 @@ func TestGolden(t *testing.T) {
 			users:   []string{"alice", "bob"},
 			differs: []string{"31|.status", "34|.status", "35|.status"}, // sending there, sent here
 		},
-	} {
+	}
+}
+
+func TestGolden(t *testing.T) {
+	for name, sc := range recordings() {
 		t.Run(name, func(t *testing.T) {
 			storetest.Each(t, func(t *testing.T, open storetest.Open) {
 				n := start(t, open, sc.users...)
@@ -252,6 +257,9 @@ func replay(n *node, name string, sc scenario) {
 		}
 		n.out.take()
 		got := n.do(step.Rest.Method, step.Rest.Path, []byte(body), headers)
+		if n.asked != nil {
+			n.asked(step.N, fmt.Sprintf("step %d (%s)", step.N, step.Name))
+		}
 		pushed := n.out.take()
 		where := fmt.Sprintf("step %d (%s)", step.N, step.Name)
 		if got.status != step.Response.Status {

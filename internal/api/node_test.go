@@ -57,6 +57,7 @@ type node struct {
 	files    string // directory of objects
 	clock    clock  // of links to objects
 	tokens   map[string]string
+	asked    func(step int, where string) // looks at what a step called; nil without a business server
 }
 
 // clock is the time with what a test adds to it.
@@ -140,15 +141,20 @@ func (p *presence) kick(_ context.Context, userID string, on im.Platform) {
 
 // start returns a node with the given users registered.
 func start(t *testing.T, open storetest.Open, userIDs ...string) *node {
+	return startWith(t, open, store.Options{}, im.NoHooks{}, userIDs...)
+}
+
+// startWith is start with a business server.
+func startWith(t *testing.T, open storetest.Open, o store.Options, hooks im.Hooks, userIDs ...string) *node {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	s := open(store.Options{})
+	s := open(o)
 	n := &node{
 		t: t, store: s, out: &recorder{}, online: &presence{sessions: map[string][]api.OnlineSession{}}, tokens: map[string]string{},
 	}
 	n.auth = auth.New(s, auth.Options{Secret: []byte(secret), Expire: 90 * 24 * time.Hour, Admins: []string{adminID}, Policy: auth.PolicyPerPlatform})
 	n.messages = message.New(s, nil, n.out, wire.Notices{}, message.Options{IsAdmin: n.auth.IsAdmin, Style: style, Logger: log})
-	users := user.New(s, n.messages, im.NoHooks{}, log)
+	users := user.New(s, n.messages, hooks, log)
 	if err := users.EnsureAdmins(t.Context(), []im.User{{UserID: adminID, Nickname: "superAdmin"}}); err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +166,7 @@ func start(t *testing.T, open storetest.Open, userIDs ...string) *node {
 	n.objects = files.New(s, stored, files.Options{Secret: []byte(secret), Logger: log, Now: n.clock.now})
 	server := httptest.NewServer(api.New(api.Options{
 		Objects: n.objects, Devices: device.New(s), GrafanaURL: "http://grafana.example/",
-		Auth: n.auth, Users: users, Relations: relation.New(s, n.messages, im.NoHooks{}, log), Groups: group.New(s, n.messages, group.Options{Logger: log}),
+		Auth: n.auth, Users: users, Relations: relation.New(s, n.messages, hooks, log), Groups: group.New(s, n.messages, group.Options{Hooks: hooks, Logger: log}),
 		Conversations: conversation.New(s, n.messages, log), Messages: n.messages,
 		Online: n.online, Kick: n.online.kick, MaxBody: maxBody, Logger: log,
 		Config: configuration(t, s), Version: "main",

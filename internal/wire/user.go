@@ -6,10 +6,11 @@ import (
 	"github.com/parley-im/parley/internal/im"
 )
 
-// ToUser converts a profile that was sent to us.
+// ToUser converts a profile that was sent to us. When it was made is what the
+// sender says.
 func ToUser(u *sdkws.UserInfo) im.User {
 	return im.User{
-		UserID: u.UserID, Nickname: u.Nickname, FaceURL: u.FaceURL, Ex: u.Ex,
+		UserID: u.UserID, Nickname: u.Nickname, FaceURL: u.FaceURL, Ex: u.Ex, CreatedAt: im.Millis(u.CreateTime),
 		AppLevel: u.AppMangerLevel, RecvOpt: im.RecvOpt(u.GlobalRecvMsgOpt),
 	}
 }
