@@ -160,7 +160,7 @@ func build(ctx context.Context, o Options) (*server, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}
-	if s.jobs, err = scheduled(s.store, messages, s.services.Objects, c, o.Logger); err != nil {
+	if s.jobs, err = scheduled(s.store, nightWork{messages, s.services.Objects, s.services.Devices, s.auth}, c, o.Logger); err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}
 	return s, nil

@@ -383,3 +383,19 @@ func hashOf(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:])
 }
+
+// pruneStep is the most tokens one step deletes.
+const pruneStep = 500
+
+// Prune deletes tokens that ended before a time. Each call of the function it
+// returns does a small part and reports whether it was the last.
+func (s *Service) Prune(before im.Millis) func(context.Context) (done bool, err error) {
+	return func(ctx context.Context) (bool, error) {
+		var n int64
+		err := s.store.Write(ctx, func(tx *store.Tx) (err error) {
+			n, err = tx.PruneTokens(before, pruneStep)
+			return err
+		})
+		return n < pruneStep, err
+	}
+}

@@ -119,3 +119,23 @@ func (s *Service) Logs(ctx context.Context, part string, from, to im.Millis, off
 	})
 	return logs, total, users, err
 }
+
+// pruneStep is the most rows one step deletes.
+const pruneStep = 500
+
+// Prune deletes the push tokens that have ended, and logs older than a time. Each
+// call of the function it returns does a small part and reports whether it was the
+// last.
+func (s *Service) Prune(now, logsBefore im.Millis) func(context.Context) (done bool, err error) {
+	return func(ctx context.Context) (bool, error) {
+		var tokens, logs int64
+		err := s.store.Write(ctx, func(tx *store.Tx) (err error) {
+			if tokens, err = tx.PrunePushTokens(now, pruneStep); err != nil {
+				return err
+			}
+			logs, err = tx.PruneClientLogs(logsBefore, pruneStep)
+			return err
+		})
+		return tokens < pruneStep && logs < pruneStep, err
+	}
+}

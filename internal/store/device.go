@@ -123,6 +123,12 @@ func (tx *Tx) ClientLogs(part string, from, to im.Millis, offset, limit int) (lo
 	return logs, total, err
 }
 
+// PrunePushTokens deletes up to limit push tokens that ended before a time.
+func (tx *Tx) PrunePushTokens(before im.Millis, limit int) (int64, error) {
+	return tx.exec(`DELETE FROM push_token WHERE expires_at > 0 AND (user_id, platform) IN
+		(SELECT user_id, platform FROM push_token WHERE expires_at > 0 AND expires_at < $1 LIMIT $2)`, before, limit)
+}
+
 // PruneClientLogs deletes up to limit logs older than before.
 func (tx *Tx) PruneClientLogs(before im.Millis, limit int) (int64, error) {
 	return tx.exec(`DELETE FROM client_log WHERE id IN (SELECT id FROM client_log WHERE created_at < $1 ORDER BY created_at LIMIT $2)`, before, limit)

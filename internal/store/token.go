@@ -70,3 +70,8 @@ func (tx *Tx) DeleteToken(hash string) error {
 	_, err := tx.exec(`DELETE FROM token WHERE hash = $1`, hash)
 	return err
 }
+
+// PruneTokens deletes up to limit tokens that ended before a time.
+func (tx *Tx) PruneTokens(before im.Millis, limit int) (int64, error) {
+	return tx.exec(`DELETE FROM token WHERE hash IN (SELECT hash FROM token WHERE expires_at < $1 LIMIT $2)`, before, limit)
+}

@@ -55,6 +55,12 @@ func (f *filter) admits(m *im.Message) bool {
 	return !contains(f.denied, m.ContentType)
 }
 
+// admitsPush reports whether the callback is called before m is delivered or
+// pushed: the server's own types are included, unless the options leave them out.
+func (f *filter) admitsPush(m *im.Message) bool {
+	return m.ContentType != im.ContentTyping && (len(f.allowed) == 0 || contains(f.allowed, m.ContentType)) && !contains(f.denied, m.ContentType)
+}
+
 func contains(ranges []TypeRange, t im.ContentType) bool {
 	for _, r := range ranges {
 		if r.From <= int32(t) && int32(t) <= r.To {

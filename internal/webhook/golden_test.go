@@ -108,8 +108,37 @@ func questionOf(t *testing.T, id registry.ID, body map[string]any) im.Question {
 		return &im.MaySetMember{Info: memberInfoOf(read[payload.MemberInfo](t, body))}
 	case registry.BeforeCreateSingleChatConversations, registry.BeforeCreateGroupChatConversations:
 		return &im.MayOpenChat{Row: rowOf(t, body)}
+	case registry.BeforeOfflinePush:
+		b := read[payload.OfflinePush](t, body)
+		q := &im.MayPush{Message: pushedOf(b.Push, b.Pushed), UserIDs: b.UserIDs}
+		if b.PushInfo != nil {
+			info := im.PushInfo(*b.PushInfo)
+			q.Push = &info
+		}
+		return q
+	case registry.BeforeOnlinePush:
+		b := read[payload.OnlinePush](t, body)
+		return &im.MayDeliver{Message: pushedOf(b.Push, b.Pushed), UserIDs: b.UserIDs}
+	case registry.BeforeGroupOnlinePush:
+		b := read[payload.GroupOnlinePush](t, body)
+		m := pushedOf(b.Push, b.Pushed)
+		m.Seq = im.Seq(b.Seq)
+		return &im.MayDeliver{Message: m}
 	}
 	return nil
+}
+
+// pushedOf is the message that a recorded push was about. Of a notification the
+// detail is told.
+func pushedOf(head payload.Push, p payload.Pushed) *im.Message {
+	m := &im.Message{
+		ClientMsgID: p.ClientMsgID, SendID: p.SendID, GroupID: p.GroupID, ContentType: im.ContentType(p.ContentType), SessionType: im.SessionType(p.SessionType),
+		AtUserIDs: p.AtUserIDs, Content: []byte(p.Content), SenderPlatform: head.PlatformID,
+	}
+	if m.ContentType.IsControl() {
+		m.Content, _ = json.Marshal(map[string]string{"detail": p.Content}) // strings
+	}
+	return m
 }
 
 // reportOf is the event that a recorded after-call told of; nil for those about

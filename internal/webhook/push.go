@@ -7,10 +7,9 @@ import (
 	"github.com/parley-im/parley/internal/im"
 )
 
-// push asks before a push to phones. The filter options of a callback hold here
-// as for the sends.
+// push asks before a push to phones.
 func (q asking) push(m *im.MayPush) error {
-	if !q.cb.filter.admits(m.Message) {
+	if !q.cb.filter.admitsPush(m.Message) {
 		return nil
 	}
 	head, about := pushed(q, m.Message)
@@ -32,7 +31,7 @@ func (q asking) push(m *im.MayPush) error {
 
 // deliver asks before a message goes to connections.
 func (q asking) deliver(m *im.MayDeliver) error {
-	if !q.cb.filter.admits(m.Message) {
+	if !q.cb.filter.admitsPush(m.Message) {
 		return nil
 	}
 	head, about := pushed(q, m.Message)
