@@ -13,8 +13,6 @@ import (
 	"log/slog"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/message"
 	"github.com/parley-im/parley/internal/store"
@@ -55,42 +53,63 @@ func (s *Service) Import(ctx context.Context, ownerID string, friendIDs []string
 		}
 		ctx, friendIDs = context.WithoutCancel(ctx), q.FriendIDs
 	}
-	distinct := slices.Sorted(slices.Values(friendIDs))
-	operationID := im.OperationOf(ctx)
-	operator := im.CallerOf(ctx).UserID
-	lists := slices.Sorted(slices.Values(append(distinct, ownerID))) // locked in user order
-	var fresh []string
-	err := s.store.Write(ctx, func(tx *store.Tx) error {
-		if err := known(tx, append([]string{ownerID}, friendIDs...)); err != nil {
-			return err
-		}
-		before, err := tx.Friends(ownerID, friendIDs)
-		if err != nil {
-			return err
-		}
-		fresh = slices.DeleteFunc(slices.Clone(friendIDs), func(id string) bool {
-			return slices.ContainsFunc(before, func(f im.Friend) bool { return f.User.UserID == id })
-		})
-		now := s.store.Now()
-		for _, listOwner := range lists {
-			added := []string{ownerID}
-			if listOwner == ownerID {
-				added = friendIDs
-			}
-			if err := tx.InsertFriends(listOwner, added, im.FriendImported, operator, now); err != nil {
-				return err
-			}
-		}
-		if !tx.Wanted(im.EventFriendsImported) {
-			return nil
-		}
-		return tx.Record(im.FriendsImported{OwnerID: ownerID, FriendIDs: friendIDs, OperationID: operationID})
-	})
-	if err != nil {
+	ctx = context.WithoutCancel(ctx)
+	if err := s.store.Read(ctx, func(tx *store.Tx) error { return known(tx, append([]string{ownerID}, friendIDs...)) }); err != nil {
 		return fmt.Errorf("import friends: %w", err)
 	}
-	s.tellImported(ctx, ownerID, fresh)
+	for some := range slices.Chunk(friendIDs, importAtOnce) {
+		if err := s.importSome(ctx, ownerID, some); err != nil {
+			return fmt.Errorf("import friends: %w", err)
+		}
+	}
 	return nil
+}
+
+// importAtOnce is how many become friends in one transaction, with the line in
+// their chats that says so.
+const importAtOnce = 100
+
+// importSome makes users friends and announces those who were not, each in the
+// chat with him as the configuration has it.
+func (s *Service) importSome(ctx context.Context, ownerID string, friendIDs []string) error {
+	var before []im.Friend
+	notices := make([]message.Notification, len(friendIDs))
+	for i, id := range friendIDs {
+		notices[i] = message.Notification{SendID: id, RecvID: ownerID, Change: func(tx *store.Tx) (im.Notice, error) {
+			if i == 0 {
+				var err error
+				if before, err = s.insertImported(ctx, tx, ownerID, friendIDs); err != nil {
+					return nil, err
+				}
+			}
+			if slices.ContainsFunc(before, func(f im.Friend) bool { return f.User.UserID == id }) {
+				return nil, nil
+			}
+			return im.FriendRequestAgreed{ApplicantID: ownerID, ApproverID: id}, nil
+		}}
+	}
+	return s.messages.Notify(ctx, notices[0], notices[1:]...)
+}
+
+// insertImported stores friendships and returns those there were.
+func (s *Service) insertImported(ctx context.Context, tx *store.Tx, ownerID string, friendIDs []string) (before []im.Friend, err error) {
+	if before, err = tx.Friends(ownerID, friendIDs); err != nil {
+		return nil, err
+	}
+	operator, now := im.CallerOf(ctx).UserID, s.store.Now()
+	for _, listOwner := range slices.Sorted(slices.Values(append(slices.Clone(friendIDs), ownerID))) { // locked in user order
+		added := []string{ownerID}
+		if listOwner == ownerID {
+			added = friendIDs
+		}
+		if err := tx.InsertFriends(listOwner, added, im.FriendImported, operator, now); err != nil {
+			return nil, err
+		}
+	}
+	if !tx.Wanted(im.EventFriendsImported) {
+		return before, nil
+	}
+	return before, tx.Record(im.FriendsImported{OwnerID: ownerID, FriendIDs: friendIDs, OperationID: im.OperationOf(ctx)})
 }
 
 func checkImport(ownerID string, friendIDs []string) error {
@@ -114,28 +133,8 @@ func (s *Service) ask(ctx context.Context, q im.Question, rules func(*store.Tx) 
 	return s.hooks.Ask(s.hooks.WithDeadline(ctx), q)
 }
 
-// atOnce is how many notifications of one call are under way together, or
-// questions.
+// atOnce is how many questions of one call are under way together.
 const atOnce = 16
-
-// tellImported announces new friends, each in the chat with him as the
-// configuration has it. The friendships are stored; clients find them whatever
-// becomes of the announcements.
-func (s *Service) tellImported(ctx context.Context, ownerID string, friendIDs []string) {
-	ctx = context.WithoutCancel(ctx)
-	var group errgroup.Group
-	group.SetLimit(atOnce)
-	for _, id := range friendIDs {
-		group.Go(func() error {
-			return s.messages.Notify(ctx, message.Notification{
-				SendID: id, RecvID: ownerID, Notice: im.FriendRequestAgreed{ApplicantID: ownerID, ApproverID: id},
-			})
-		})
-	}
-	if err := group.Wait(); err != nil {
-		s.log.WarnContext(ctx, "imported friends were not announced", "user", ownerID, "error", err)
-	}
-}
 
 // errNothing refuses a change that would change nothing, so that nobody is
 // told of it.
