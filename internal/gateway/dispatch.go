@@ -166,6 +166,7 @@ func (c *conn) pullRange(ctx context.Context, req *sdkws.PullMessageBySeqsReq) (
 	if err != nil {
 		return nil, err
 	}
+	c.pushOlder(ctx, req.UserID, leftOf(req.SeqRanges, found))
 	chats, notices := wire.FromPulled(found)
 	return &sdkws.PullMessageBySeqsResp{Msgs: chats, NotificationMsgs: notices}, nil
 }

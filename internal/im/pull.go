@@ -24,4 +24,7 @@ type Pulled struct {
 	Messages []*Message
 	IsEnd    bool // nothing further in the direction asked for
 	EndSeq   Seq  // where it ends, for pulls by seq list
+	// Left is the last seq of a notification log that was asked for and found no
+	// room, 0 for none. Clients do not ask for it again.
+	Left Seq
 }

@@ -174,7 +174,7 @@ func (s *Service) ReadStates(ctx context.Context, userID string, ids []im.Conver
 
 // PullRanges returns, per conversation, the newest Num seqs of the visible part
 // of a range, ascending, with a placeholder for every seq that has no message.
-// Notification logs come whole. Ranges the user may not see, or of which
+// Notification logs come whole, or the newest of them, and what is left. Ranges the user may not see, or of which
 // nothing is visible, are left out (websocket-and-messages 7.2).
 func (s *Service) PullRanges(ctx context.Context, userID string, ranges []im.Range, descending bool) (map[im.ConversationID]im.Pulled, error) {
 	if err := mayRead(ctx, userID); err != nil {
@@ -200,7 +200,7 @@ func (s *Service) PullRanges(ctx context.Context, userID string, ranges []im.Ran
 			if !ok || first > last {
 				continue
 			}
-			num := im.Seq(max(r.Num, 0))
+			num, wanted := im.Seq(max(r.Num, 0)), first
 			if r.ConversationID.IsNotification() {
 				num = last - first + 1
 			}
@@ -215,7 +215,16 @@ func (s *Service) PullRanges(ctx context.Context, userID string, ranges []im.Ran
 			if descending {
 				end = r.First <= v.MinSeq
 			}
-			out[r.ConversationID] = im.Pulled{Messages: found, IsEnd: end}
+			pulled := im.Pulled{Messages: found, IsEnd: end}
+			if r.ConversationID.IsNotification() {
+				if len(found) > 0 {
+					last = found[0].Seq - 1
+				}
+				if last >= wanted {
+					pulled.Left = last
+				}
+			}
+			out[r.ConversationID] = pulled
 		}
 		return nil
 	})
