@@ -205,6 +205,9 @@ func (o *Outbox) claimLoop(ctx context.Context, start func(*claimed, int)) {
 	for ctx.Err() == nil {
 		now := o.o.Clock.Now()
 		if !now.Before(nextSweep) {
+			if !nextSweep.IsZero() { // opening the store has counted
+				o.count(ctx)
+			}
 			o.sweep(ctx)
 			nextSweep = now.Add(sweepEvery)
 		}
@@ -357,10 +360,13 @@ func (o *Outbox) claim(ctx context.Context, claims []claimed, start func(*claime
 	return taken, nil
 }
 
-func (o *Outbox) sweep(ctx context.Context) {
+func (o *Outbox) count(ctx context.Context) {
 	if err := o.store.CountOutbox(ctx); err != nil && ctx.Err() == nil {
 		o.log.ErrorContext(ctx, "outbox: cannot count what waits", slog.Any("error", err))
 	}
+}
+
+func (o *Outbox) sweep(ctx context.Context) {
 	var stranded int64
 	err := o.store.Write(ctx, func(tx *store.Tx) error {
 		n, err := tx.SweepOutbox(im.MillisOf(o.o.Clock.Now()))

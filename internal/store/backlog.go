@@ -9,13 +9,11 @@ import (
 	"github.com/parley-im/parley/internal/im"
 )
 
-// backlog counts the bytes that wait for each endpoint. Transactions change it
-// with their commit; CountOutbox takes it from the tables, after a start and now
-// and then, because other nodes add and remove too.
+// backlog counts the bytes that wait for each endpoint. It is taken from the
+// tables when the store is opened; transactions change it with their commit.
 type backlog struct {
-	mu      sync.Mutex
-	bytes   map[string]int64
-	counted bool // from the tables
+	mu    sync.Mutex
+	bytes map[string]int64
 }
 
 func (b *backlog) of(endpoint string) int64 {
@@ -66,23 +64,28 @@ func (s *Store) SetOutboxBytes(bound int64) { s.outboxBound.Store(bound) }
 // Missed is how many events were not kept since the start.
 func (s *Store) Missed() int64 { return s.missed.Load() }
 
-// CountOutbox takes the bytes that wait from the tables, which it reads whole.
-// The embedded store needs that once: nobody else changes it.
+// CountOutbox takes the bytes that wait from the tables, which it reads whole,
+// because other nodes add and remove too. It does nothing on the embedded store,
+// which nobody else changes.
 func (s *Store) CountOutbox(ctx context.Context) error {
-	_, embedded := s.engine.(*sqliteEngine)
-	s.waiting.mu.Lock()
-	counted, before := s.waiting.counted, maps.Clone(s.waiting.bytes)
-	s.waiting.mu.Unlock()
-	if counted && embedded {
+	if _, embedded := s.engine.(*sqliteEngine); embedded {
 		return nil
 	}
+	return s.countOutbox(ctx)
+}
+
+// countOutbox may count a transaction twice that commits at the same moment,
+// until it is called again.
+func (s *Store) countOutbox(ctx context.Context) error {
+	s.waiting.mu.Lock()
+	before := maps.Clone(s.waiting.bytes)
+	s.waiting.mu.Unlock()
 	list, err := s.Backlogs(ctx)
 	if err != nil {
 		return err
 	}
 	s.waiting.mu.Lock()
 	defer s.waiting.mu.Unlock()
-	s.waiting.counted = true
 	found := make(map[string]int64, len(list))
 	for _, b := range list {
 		found[b.Endpoint] = b.Bytes

@@ -127,6 +127,9 @@ func (e *OutboxEvent) columns() []any {
 // values are the columns as a database takes them. Ids may come from clients
 // and hold bytes PostgreSQL refuses in text; a message must not fail for that.
 func (e *OutboxEvent) values() []any {
+	if e.Body == nil { // as an empty one may be read
+		e.Body = []byte{}
+	}
 	return []any{
 		text(e.Lane), e.EventID, e.Callback, e.Command, text(e.OperationID), text(e.Subject),
 		text(e.ClientMsgID), text(e.ServerMsgID), e.Query, e.Body, int64(e.CreatedAt),

@@ -113,7 +113,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.dropLeases(ctx); err != nil {
+	if err := errors.Join(s.dropLeases(ctx), s.countOutbox(ctx)); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil

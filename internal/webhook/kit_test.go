@@ -45,8 +45,9 @@ func serve(t testing.TB, answer http.HandlerFunc) *handler {
 		}
 		h.mu.Lock()
 		h.calls = append(h.calls, call{r.URL.Path, r.URL.RawQuery, r.Header, body})
+		answer := h.answer
 		h.mu.Unlock()
-		h.answer(w, r)
+		answer(w, r)
 	}))
 	t.Cleanup(h.Close)
 	return h
