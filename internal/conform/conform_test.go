@@ -258,6 +258,14 @@ func TestWhatCannotBeSeen(t *testing.T) {
 	}
 }
 
+func TestSecretIsAskedFor(t *testing.T) {
+	t.Parallel()
+	r := run(t, Options{URL: goodHandler().serve(t)})
+	if failed := r.Failures(); len(failed) != 1 || failed[0].Check != "status-success" || !strings.Contains(failed[0].Got, "give its secret") {
+		t.Errorf("%s", printed(t, r))
+	}
+}
+
 func TestCommandInQueryAndAuditElsewhere(t *testing.T) {
 	t.Parallel()
 	h := goodHandler()

@@ -159,7 +159,11 @@ var transportChecks = []check{
 				e := p.play(ctx, p.after(harmlessText))
 				return passIf(!e.refused(), "afterSendSingleMsg", e)
 			}
-			return fail("beforeSendSingleMsg", p.harmless.String())
+			got := p.harmless.String()
+			if p.key == nil && unauthorised(p.harmless) {
+				got += "; if the handler wants signatures, give its secret"
+			}
+			return fail("beforeSendSingleMsg", got)
 		},
 	},
 	{
