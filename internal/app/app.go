@@ -145,7 +145,8 @@ func build(ctx context.Context, o Options) (*server, error) {
 	s.presence = presence.New(s.store, o.Logger, time.Now, hub.PresenceChanged)
 	messages := message.New(s.store, s.hooks, asking, wire.Notices{}, message.Options{
 		FriendVerify: c.Message.FriendVerify, IsAdmin: isAdmin, Style: s.noticeStyle, Logger: o.Logger,
-		SendLimit: message.SendLimit{PerSecond: c.Limits.SendsPerSecond, Burst: c.Limits.SendBurst},
+		SendLimit:   message.SendLimit{PerSecond: c.Limits.SendsPerSecond, Burst: c.Limits.SendBurst},
+		ReadReceipt: wire.ReadReceipt,
 	})
 	s.spreads = messages.Spreads()
 	s.gateway = gateway.New(gateway.Options{

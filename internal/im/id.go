@@ -63,6 +63,9 @@ func pair(prefix, a, b string) ConversationID {
 	return ConversationID(prefix + a + "_" + b)
 }
 
+// IsGroup reports whether the log is a group's chat.
+func (c ConversationID) IsGroup() bool { return strings.HasPrefix(string(c), "sg_") }
+
 // IsNotification reports whether the log holds notifications, not chat.
 func (c ConversationID) IsNotification() bool {
 	return strings.HasPrefix(string(c), notificationPrefix)

@@ -2,6 +2,7 @@ package message_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -44,6 +45,9 @@ func (k *kit) RenderNotice(n im.Notice) (im.ContentType, []byte) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.noticed = n
+	if r, ok := n.(im.MessagesRead); ok {
+		return im.ContentReadReceipt, fmt.Appendf(nil, "%s %d", r.ConversationID, r.ReadSeq)
+	}
 	return im.ContentReadReceipt, fmt.Appendf(nil, "%T", n)
 }
 
@@ -82,6 +86,16 @@ func newKit(t *testing.T, s *store.Store, o message.Options) *kit {
 	k := &kit{t: t, store: s, hooks: &hooks{}}
 	if o.IsAdmin == nil {
 		o.IsAdmin = func(id string) bool { return id == "imAdmin" }
+	}
+	o.ReadReceipt = func(content []byte) (c im.ConversationID, seq im.Seq) {
+		var detail struct{ Detail string }
+		if err := json.Unmarshal(content, &detail); err != nil {
+			t.Errorf("receipt %q: %v", content, err)
+		}
+		if _, err := fmt.Sscanf(detail.Detail, "%s %d", &c, &seq); err != nil {
+			t.Errorf("receipt %q: %v", content, err)
+		}
+		return c, seq
 	}
 	k.Service = message.New(s, k.hooks, k, k, o)
 	k.write(func(tx *store.Tx) error {

@@ -193,7 +193,7 @@ func (s *Service) PullRanges(ctx context.Context, userID string, ranges []im.Ran
 		if err != nil {
 			return err
 		}
-		p := puller{tx: tx, userID: userID}
+		p := puller{tx: tx, userID: userID, receipt: s.options.ReadReceipt}
 		for _, r := range ranges {
 			v, ok := seen[r.ConversationID]
 			first, last := max(r.First, v.MinSeq), min(r.Last, v.MaxSeq)
@@ -255,7 +255,7 @@ func (s *Service) PullSeqs(ctx context.Context, userID string, asked []im.SeqLis
 		if err != nil {
 			return err
 		}
-		p := puller{tx: tx, userID: userID}
+		p := puller{tx: tx, userID: userID, receipt: s.options.ReadReceipt}
 		for _, a := range asked {
 			v, ok := seen[a.ConversationID]
 			if !ok {
@@ -302,7 +302,7 @@ func (s *Service) LastMessages(ctx context.Context, userID string, ids []im.Conv
 		if err != nil {
 			return err
 		}
-		p := puller{tx: tx, userID: userID}
+		p := puller{tx: tx, userID: userID, receipt: s.options.ReadReceipt}
 		for id, v := range seen {
 			if v.MaxSeq < v.MinSeq || p.room() == 0 {
 				continue
@@ -334,6 +334,9 @@ type puller struct {
 	bytes  int
 	full   bool  // something did not fit
 	hides  *bool // the user deleted messages for himself; nil until asked
+
+	receipt func(content []byte) (im.ConversationID, im.Seq)
+	states  map[im.ConversationID]im.ReadState // of conversations with receipts
 }
 
 // room is how many more messages this reply takes.
@@ -452,13 +455,8 @@ func (p *puller) mark(c im.ConversationID, v view, msgs []*im.Message) error {
 	if len(msgs) == 0 {
 		return nil
 	}
-	// A receipt of the user's own tells his devices less than the read position, which
-	// they ask for when they come back; and they would count from it as if it were the
-	// newest.
-	for i, m := range msgs {
-		if m.ContentType == im.ContentReadReceipt && m.SendID == p.userID {
-			msgs[i] = &im.Message{ConversationID: c, Seq: m.Seq, Status: im.StatusDeleted, SendTime: m.SendTime}
-		}
+	if err := p.dropStale(c, msgs); err != nil {
+		return err
 	}
 	if p.hides == nil {
 		hides, err := p.tx.HidesMessages(p.userID)
@@ -482,6 +480,48 @@ func (p *puller) mark(c im.ConversationID, v view, msgs []*im.Message) error {
 		return err
 	}
 	return p.markRead(v, msgs)
+}
+
+// dropStale makes the user's own receipts that do not tell where he is now look
+// deleted. A client that comes back asks for its read positions, and would count
+// anew from every receipt it pulls, the oldest included; in a group it would take
+// everything for read.
+func (p *puller) dropStale(c im.ConversationID, msgs []*im.Message) error {
+	for i, m := range msgs {
+		if m.ContentType != im.ContentReadReceipt || m.SendID != p.userID || p.receipt == nil {
+			continue
+		}
+		chat, seq := p.receipt(m.Content)
+		now, err := p.readState(chat)
+		if err != nil {
+			return err
+		}
+		if seq < now.ReadSeq || chat.IsGroup() && seq < now.MaxSeq {
+			msgs[i] = &im.Message{ConversationID: c, Seq: m.Seq, Status: im.StatusDeleted, SendTime: m.SendTime}
+		}
+	}
+	return nil
+}
+
+func (p *puller) readState(chat im.ConversationID) (im.ReadState, error) {
+	if state, known := p.states[chat]; known {
+		return state, nil
+	}
+	ids := []im.ConversationID{chat}
+	seen, err := views(p.tx, p.userID, ids)
+	if err != nil {
+		return im.ReadState{}, err
+	}
+	read, err := p.tx.ReadSeqs(p.userID, ids)
+	if err != nil {
+		return im.ReadState{}, err
+	}
+	if p.states == nil {
+		p.states = make(map[im.ConversationID]im.ReadState)
+	}
+	state := im.ReadState{MaxSeq: seen[chat].MaxSeq, ReadSeq: read[chat]}
+	p.states[chat] = state
+	return state, nil
 }
 
 // markRead fills in IsRead for the messages of a single chat: each was read if

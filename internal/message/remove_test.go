@@ -317,23 +317,35 @@ func TestLastMessageIsNotADeletedOne(t *testing.T) {
 	})
 }
 
-// A device that was away pulls what the other side's receipts say, not its own
-// user's: of these only the last would count, and that is his read position.
-func TestOwnReceiptsAreNotPulled(t *testing.T) {
+// A device that was away pulls what the other side's receipts say; of its own
+// user's only one that still tells where he is.
+func TestStaleReceiptsAreNotPulled(t *testing.T) {
 	each(t, func(t *testing.T, k *kit) {
 		const c, notices = im.ConversationID("si_a_b"), im.ConversationID("n_a_b")
-		k.send(single("a", "b", "one"))
-		if err := k.MarkConversationRead(as(t, "b"), "b", c, 1, []im.Seq{1}); err != nil {
-			t.Fatal(err)
+		pulls := func(what string, want map[string][]bool) {
+			t.Helper()
+			for user, there := range want {
+				got, err := k.PullRanges(as(t, user), user, []im.Range{{ConversationID: notices, First: 1, Last: 9, Num: 9}}, false)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var found []bool
+				for _, m := range got[notices].Messages {
+					found = append(found, m.Status != im.StatusDeleted)
+				}
+				if !slices.Equal(found, there) {
+					t.Errorf("%s: %s pulls %v, want %v", what, user, found, there)
+				}
+			}
 		}
-		for user, gone := range map[string]bool{"a": false, "b": true} {
-			got, err := k.PullRanges(as(t, user), user, []im.Range{{ConversationID: notices, First: 1, Last: 1, Num: 1}}, false)
-			if err != nil {
+		for seq := range im.Seq(2) {
+			k.send(single("a", "b", "text"))
+			if err := k.MarkConversationRead(as(t, "b"), "b", c, seq+1, []im.Seq{seq + 1}); err != nil {
 				t.Fatal(err)
 			}
-			if m := got[notices].Messages; len(m) != 1 || m[0].Seq != 1 || (m[0].Status == im.StatusDeleted) != gone {
-				t.Errorf("%s pulls %+v", user, m)
-			}
 		}
+		pulls("read", map[string][]bool{"a": {true, true}, "b": {false, true}})
+		k.send(single("b", "a", "an answer"))
+		pulls("answered", map[string][]bool{"a": {true, true}, "b": {false, false}})
 	})
 }

@@ -47,7 +47,9 @@ type Options struct {
 	Style func(im.ContentType) NoticeStyle
 	// SendLimit bounds how fast a user sends; administrators are exempt.
 	SendLimit SendLimit
-	Logger    *slog.Logger
+	// ReadReceipt reads what a stored receipt says; nil leaves pulled ones as they are.
+	ReadReceipt func(content []byte) (im.ConversationID, im.Seq)
+	Logger      *slog.Logger
 }
 
 // Service sends and reads messages. It is safe for concurrent use.

@@ -178,6 +178,17 @@ func (Notices) RenderNotice(n im.Notice) (im.ContentType, []byte) {
 	return c, detail
 }
 
+// ReadReceipt reads what the content of a receipt, a notice of MessagesRead, says:
+// of which conversation, and up to where it was read.
+func ReadReceipt(content []byte) (im.ConversationID, im.Seq) {
+	var outer struct{ Detail string }
+	var tips sdkws.MarkAsReadTips
+	if json.Unmarshal(content, &outer) != nil || json.Unmarshal([]byte(outer.Detail), &tips) != nil {
+		return "", 0
+	}
+	return im.ConversationID(tips.ConversationID), im.Seq(tips.HasReadSeq)
+}
+
 func fromSeqs(in []im.Seq) []int64 {
 	if in == nil {
 		return nil // null in JSON

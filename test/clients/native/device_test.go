@@ -23,6 +23,7 @@ const (
 	ios     = 1
 	android = 2
 	windows = 3
+	web     = 5
 )
 
 // patience is how long a test waits for something that must happen. It covers
