@@ -723,9 +723,14 @@ func (h *history) lookIn(c *society, who string) error {
 		return nil
 	}
 	h.belonged[c.id] = true
-	// Of what was written before he came the core counts as unread what it pulls,
-	// which depends on how it learns that he is in.
-	return h.open(who, "sg_"+c.id)
+	// Of what was written before he came the core counts as unread what it pulls; the
+	// server nothing, if he came by himself and so wrote the last line.
+	id := "sg_" + c.id
+	last, err := h.newest(who, id)
+	if err != nil {
+		return err
+	}
+	return h.markRead(id, who, last, nil)
 }
 
 func (h *history) answerApplicant() (string, error) {
