@@ -214,7 +214,7 @@ func (d *device) readConversations(c contents, h *history) error {
 			}
 		}
 	}
-	return d.readVersion(c, model_struct.LocalConversation{}.TableName(), d.userID, unused)
+	return d.readVersion(c, model_struct.LocalConversation{}.TableName(), d.userID, uncounted)
 }
 
 // What the core's database writes for 0 into a new row, but not into one that it
@@ -306,7 +306,7 @@ func (d *device) chatLog(conversationID string) ([]*model_struct.LocalChatLog, e
 const (
 	ordered   = iota // they are its order
 	unordered        // only what is in it
-	unused           // nothing: the core does not look at them
+	uncounted        // nothing: the core does not look at them
 )
 
 func (d *device) readVersion(c contents, table, of string, ids int) error {
@@ -320,7 +320,7 @@ func (d *device) readVersion(c contents, table, of string, ids int) error {
 	switch ids {
 	case unordered:
 		slices.Sort(v.UIDList)
-	case unused:
+	case uncounted:
 		// A conversation made by its first message is announced by that alone: the
 		// version follows with the next change.
 		v.UIDList, v.Version = nil, 0
