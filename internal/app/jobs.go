@@ -22,7 +22,7 @@ func scheduled(s *store.Store, w nightWork, c *config.Config, log *slog.Logger) 
 	if err != nil {
 		return nil, fmt.Errorf("cronExecuteTime: %w", err)
 	}
-	return jobs.New(s, jobs.Options{Schedule: schedule, Logger: log}, nightly(w, c.Cron)...), nil
+	return jobs.New(s, jobs.Options{Schedule: schedule, Logger: log}, nightly(s, w, c.Cron)...), nil
 }
 
 // nightWork are the services that have something to do at night.
@@ -38,11 +38,15 @@ type nightWork struct {
 const tokenRest = 30 * 24 * time.Hour
 
 // nightly puts together what is done at night.
-func nightly(w nightWork, c config.Cron) []jobs.Job {
+func nightly(s *store.Store, w nightWork, c config.Cron) []jobs.Job {
 	list := []jobs.Job{
 		{
 			Name:  "destruct-messages",
 			Begin: func(now time.Time) jobs.Step { return w.messages.Destruct(im.MillisOf(now)) },
+		},
+		{
+			Name:  "prune-lists",
+			Begin: func(time.Time) jobs.Step { return s.PruneTombstones() },
 		},
 		{
 			Name:  "expire-tokens",

@@ -30,7 +30,7 @@ func TestNightlyJobs(t *testing.T) {
 			now := time.Now()
 			send(now.Add(-31*day), "old")
 			send(now.Add(-29*day), "new")
-			for _, job := range nightly(nightOf(c.server), config.Cron{RetainChatRecords: tc.keep}) {
+			for _, job := range nightly(c.server.store, nightOf(c.server), config.Cron{RetainChatRecords: tc.keep}) {
 				step := job.Begin(now)
 				for done := false; !done; {
 					var err error
@@ -87,7 +87,7 @@ func TestNightlySweep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, job := range nightly(nightOf(s), config.Cron{FileExpire: 10 * day, DeleteObjectTypes: []string{"msg-file"}}) {
+	for _, job := range nightly(s.store, nightOf(s), config.Cron{FileExpire: 10 * day, DeleteObjectTypes: []string{"msg-file"}}) {
 		step := job.Begin(now)
 		for done := false; !done; {
 			if done, err = step(t.Context()); err != nil {

@@ -36,7 +36,7 @@ func Sync[T any](ctx context.Context, s *Store, kind im.VersionKind, ownerID str
 			return err
 		}
 		d.Version = log.Version
-		if client.Version == 0 || client.ID != d.Version.ID || client.Version > d.Version.Version {
+		if client.Version == 0 || client.ID != d.Version.ID || client.Version > d.Version.Version || client.Version < log.floor {
 			d.Full = true
 			return nil
 		}
@@ -97,10 +97,11 @@ func (s *Store) openVersionLog(ctx context.Context, kind im.VersionKind, ownerID
 type versionLog struct {
 	im.Version
 	sort, self uint64
+	floor      uint64 // tombstones up to this version may be forgotten
 }
 
 func (tx *Tx) versionLog(kind im.VersionKind, ownerID string) (l versionLog, err error) {
-	_, err = tx.queryRow(`SELECT version_id, version, sort_version, self_version FROM version_log WHERE kind = $1 AND owner_id = $2`,
-		[]any{kind, ownerID}, &l.ID, &l.Version.Version, &l.sort, &l.self)
+	_, err = tx.queryRow(`SELECT version_id, version, sort_version, self_version, floor FROM version_log WHERE kind = $1 AND owner_id = $2`,
+		[]any{kind, ownerID}, &l.ID, &l.Version.Version, &l.sort, &l.self, &l.floor)
 	return l, err
 }
