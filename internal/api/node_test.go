@@ -95,20 +95,19 @@ func (r *recorder) take() []delivery {
 }
 
 // style shows notifications as OpenIM's default configuration does.
-func style(t im.ContentType) message.NoticeStyle {
-	push := func(text string) *im.PushInfo { return &im.PushInfo{Title: text, Desc: text, Ex: text} }
-	switch t {
-	case 1501, 1504, 1507, 1508, 1509, 1510, 1511, 1512, 1513, 1514, 1515, 1520:
-		return message.NoticeStyle{Chat: true}
-	case 1201:
-		return message.NoticeStyle{Chat: true, Push: push("Someone applies to add your friend application")}
-	case 1202:
-		return message.NoticeStyle{Push: push("Someone rejected your friend application")}
-	case 1203:
-		return message.NoticeStyle{Push: push("Somebody applies to add you as a friend")}
+var style = func() func(im.ContentType) message.NoticeStyle {
+	styles := make(map[im.ContentType]message.NoticeStyle)
+	shipped := config.Default().Notification
+	for event, contentType := range wire.NoticeEvents {
+		n := shipped[event]
+		p := n.OfflinePush
+		style := message.NoticeStyle{
+			Chat: n.IsSendMsg, Offline: p.Enable, Push: &im.PushInfo{Title: p.Title, Desc: p.Desc, Ex: p.Ext},
+		}
+		styles[contentType] = style
 	}
-	return message.NoticeStyle{}
-}
+	return func(t im.ContentType) message.NoticeStyle { return styles[t] }
+}()
 
 // presence is who the tests say is online, and who was kicked.
 type presence struct {

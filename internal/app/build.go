@@ -102,9 +102,9 @@ func noticeStyles(c *config.Config) func(im.ContentType) message.NoticeStyle {
 	styles := make(map[im.ContentType]message.NoticeStyle, len(wire.NoticeEvents))
 	for event, contentType := range wire.NoticeEvents {
 		n := c.Notification[event]
-		style := message.NoticeStyle{Chat: n.IsSendMsg}
-		if p := n.OfflinePush; p.Enable {
-			style.Push = &im.PushInfo{Title: p.Title, Desc: p.Desc, Ex: p.Ext}
+		p := n.OfflinePush
+		style := message.NoticeStyle{
+			Chat: n.IsSendMsg, Offline: p.Enable, Push: &im.PushInfo{Title: p.Title, Desc: p.Desc, Ex: p.Ext},
 		}
 		styles[contentType] = style
 	}

@@ -18,7 +18,7 @@ func TestNoticeStyles(t *testing.T) {
 			continue
 		}
 		style := noticeStyles(c)(contentType)
-		if style.Chat != n.IsSendMsg || (style.Push != nil) != n.OfflinePush.Enable {
+		if style.Chat != n.IsSendMsg || style.Offline != n.OfflinePush.Enable {
 			t.Errorf("%s: style %+v of %+v", event, style, n)
 		}
 	}

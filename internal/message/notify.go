@@ -10,8 +10,9 @@ import (
 
 // NoticeStyle is what the configuration says of a kind of notification.
 type NoticeStyle struct {
-	Chat bool         // shown in the chat too, as a stored message
-	Push *im.PushInfo // for an offline push, nil for none
+	Chat    bool         // shown in the chat too, as a stored message
+	Offline bool         // pushed to absent devices
+	Push    *im.PushInfo // the text of that, which is told whether it is pushed or not
 }
 
 // Notification tells clients of a change: a user (RecvID) or a group (GroupID).
@@ -151,7 +152,7 @@ func (a *announcement) fill(n im.Notice) error {
 	for _, m := range []*im.Message{a.note, a.chat} {
 		m.ContentType, m.Content, m.Push = contentType, content, style.Push
 	}
-	push := style.Push != nil
+	push := style.Offline
 	if a.shown {
 		// Unread count and offline push are the chat message's business then.
 		a.note.Options[im.OptionSendMessage] = true
