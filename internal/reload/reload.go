@@ -113,6 +113,13 @@ func (s *Service) Config() *config.Config {
 	return s.config
 }
 
+// With calls f with the configuration in effect, while no other is taken over.
+func (s *Service) With(f func(*config.Config) error) error {
+	s.loading.Lock()
+	defer s.loading.Unlock()
+	return f(s.Config())
+}
+
 // Status tells what is in effect and what is wrong with the files.
 func (s *Service) Status() Status {
 	s.mu.Lock()

@@ -48,26 +48,30 @@ type response struct {
 	peer       netip.Addr // of the connection, also when no answer came
 }
 
-func newClient(g guard, anyCertificate bool) *client {
+func newClient(g guard, anyCertificate bool, listen http.RoundTripper) *client {
 	dialer := &net.Dialer{Timeout: 3 * time.Second, KeepAlive: 30 * time.Second, Control: g.control}
-	return &client{http: &http.Client{
-		Transport: &http.Transport{
-			// Proxy stays nil: proxy variables are for the outside world, and
-			// the business server is not there.
-			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-				conn, err := dialer.DialContext(ctx, network, address)
-				if err != nil {
-					return nil, err
-				}
-				return &countingConn{Conn: conn}, nil
-			},
-			MaxIdleConns:           1000,
-			MaxIdleConnsPerHost:    256,
-			IdleConnTimeout:        60 * time.Second,
-			TLSClientConfig:        &tls.Config{InsecureSkipVerify: anyCertificate}, //nolint:gosec // the operator's choice, warned about at start
-			TLSHandshakeTimeout:    5 * time.Second,
-			MaxResponseHeaderBytes: 64 << 10,
+	transport := &http.Transport{
+		// Proxy stays nil: proxy variables are for the outside world, and the
+		// business server is not there.
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &countingConn{Conn: conn}, nil
 		},
+		MaxIdleConns:           1000,
+		MaxIdleConnsPerHost:    256,
+		IdleConnTimeout:        60 * time.Second,
+		TLSClientConfig:        &tls.Config{InsecureSkipVerify: anyCertificate}, //nolint:gosec // the operator's choice, warned about at start
+		TLSHandshakeTimeout:    5 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+	if listen != nil {
+		transport.RegisterProtocol(ListenScheme, listen)
+	}
+	return &client{http: &http.Client{
+		Transport: transport,
 		CheckRedirect: func(next *http.Request, via []*http.Request) error {
 			// 301, 302 and 303 would turn the POST into a GET without a body.
 			switch next.Response.StatusCode {

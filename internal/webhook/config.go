@@ -114,6 +114,9 @@ type TypeRange struct {
 	From, To int32
 }
 
+// ListenScheme is that of addresses which Options.Listen answers for.
+const ListenScheme = "listen"
+
 const (
 	defaultTimeout        = 5 * time.Second
 	defaultBeforeDeadline = 8 * time.Second
@@ -138,7 +141,7 @@ func newTarget(base, command string, inQuery bool) (target, error) {
 	switch {
 	case err != nil:
 		return target{}, fmt.Errorf("webhook url: %w", err)
-	case u.Scheme != "http" && u.Scheme != "https":
+	case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != ListenScheme:
 		return target{}, fmt.Errorf("webhook url %q: the scheme must be http or https", u.Redacted())
 	case u.Host == "":
 		return target{}, fmt.Errorf("webhook url %q has no host", u.Redacted())

@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"strings"
 	"sync"
@@ -20,8 +21,10 @@ type Options struct {
 	IsAdmin func(userID string) bool
 	// Listeners are the server's own addresses, which must not be called.
 	Listeners func() []netip.AddrPort
-	Logger    *slog.Logger     // default: discards
-	Now       func() time.Time // stamps events; default time.Now
+	// Listen takes the calls to addresses of ListenScheme; nil refuses them.
+	Listen http.RoundTripper
+	Logger *slog.Logger     // default: discards
+	Now    func() time.Time // stamps events; default time.Now
 	// Clock is the time of breakers, probes and retries; its Now replaces Now.
 	// Default: the system's.
 	Clock outbox.Clock

@@ -275,7 +275,7 @@ func (p *plan) settle(cfg Config, o Options, old *plan) {
 		}
 	}
 	if p.client == nil {
-		p.client = newClient(guard{strict: cfg.Strict, listeners: o.Listeners}, cfg.InsecureSkipVerify)
+		p.client = newClient(guard{strict: cfg.Strict, listeners: o.Listeners}, cfg.InsecureSkipVerify, o.Listen)
 	}
 }
 

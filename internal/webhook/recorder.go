@@ -55,6 +55,8 @@ func (e *Engine) Render(event im.Event) []store.OutboxEvent {
 // whom they go.
 func (e *Engine) rows(p *plan, event im.Event) []store.OutboxEvent {
 	switch ev := event.(type) {
+	case triggered:
+		return ev.rows
 	case im.MessageSent:
 		return e.messageSent(p, ev.Message, ev.OperationID)
 	case *im.MessageSent:

@@ -1,0 +1,67 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/parley-im/parley/internal/config"
+	"github.com/parley-im/parley/internal/store"
+	"github.com/parley-im/parley/internal/webhook"
+	"github.com/parley-im/parley/internal/webhook/listen"
+)
+
+// listenHub builds what lets people who write handlers receive callbacks.
+func (s *server) listenHub() *listen.Hub {
+	return listen.New(listen.Options{
+		Changed: func(context.Context) error {
+			return s.config.With(func(c *config.Config) error { return s.hooks.Reload(s.listens.Overlay(webhookConfig(c))) })
+		},
+		Gone:   s.dropListener,
+		Logger: s.log,
+	})
+}
+
+// dropListener forgets the events of a session that ended: nobody will fetch
+// them.
+func (s *server) dropListener(ctx context.Context, endpoint string) {
+	if _, err := s.hooks.Drop(ctx, endpoint); err != nil && !errors.Is(err, store.ErrClosed) {
+		s.log.WarnContext(ctx, "events of a webhook listener could not be dropped", slog.String("endpoint", endpoint), slog.Any("error", err))
+	}
+}
+
+// runListens ends sessions that stand still. First it forgets what sessions of an
+// earlier process left.
+func (s *server) runListens(ctx context.Context) error {
+	states, err := s.hooks.States(ctx)
+	if err != nil && ctx.Err() == nil {
+		s.log.WarnContext(ctx, "webhook endpoints cannot be listed", slog.Any("error", err))
+	}
+	for _, st := range states {
+		if strings.HasPrefix(st.Name, listen.EndpointPrefix) && st.Kind == "removed" {
+			s.dropListener(ctx, st.Name)
+		}
+	}
+	return s.listens.Run(ctx)
+}
+
+// webhookTools are what the API offers to people who write handlers.
+type webhookTools struct {
+	*listen.Hub
+	*webhook.Engine
+	server *server
+}
+
+func (t webhookTools) Deliveries(ctx context.Context, f store.DeliveryFilter) (out []store.Delivery, err error) {
+	err = t.server.store.Read(ctx, func(tx *store.Tx) error {
+		var err error
+		out, err = tx.Deliveries(f)
+		return err
+	})
+	return out, err
+}
+
+// listenDrain bounds how long a stopping server waits for fetches.
+const listenDrain = time.Second
