@@ -73,10 +73,11 @@ var arrows = map[string][]string{
 	// Edges.
 	"internal/api": {
 		"internal/im", "internal/wire", "internal/store", "internal/message", "internal/presence", "internal/auth",
-		"internal/user", "internal/relation", "internal/group", "internal/conversation", "internal/object", "internal/device", "internal/reload", "internal/webhook/explain",
+		"internal/user", "internal/relation", "internal/group", "internal/conversation", "internal/object", "internal/device", "internal/reload", "internal/webhook/explain", "internal/webhook/listen",
 	},
-	"internal/gateway": {"internal/im", "internal/wire", "internal/auth", "internal/conversation", "internal/message", "internal/presence"},
-	"internal/webhook": {"internal/im", "internal/wire", "internal/store", "internal/outbox", "internal/webhook/registry", "hooks/payload", "hooks/signature"},
+	"internal/gateway":        {"internal/im", "internal/wire", "internal/auth", "internal/conversation", "internal/message", "internal/presence"},
+	"internal/webhook":        {"internal/im", "internal/wire", "internal/store", "internal/outbox", "internal/webhook/registry", "hooks/payload", "hooks/signature"},
+	"internal/webhook/listen": {"internal/im", "internal/webhook", "internal/webhook/registry"},
 	"internal/webhook/explain": {
 		"internal/im", "internal/store", "internal/config", "internal/reload", "internal/webhook", "internal/webhook/registry",
 	},
@@ -134,7 +135,7 @@ var outside = []struct {
 	},
 	{
 		"net/http",
-		[]string{"internal/api", "internal/gateway", "internal/webhook", "internal/admin", "internal/push", "internal/push/apns", "internal/push/fcm", "internal/push/getui", "internal/push/jpush", "internal/push/pushtest", "internal/app", "internal/bench", "internal/conform", "internal/imtest", "cmd/parley", "hooks", "hooks/signature", "examples/go-handler"},
+		[]string{"internal/api", "internal/gateway", "internal/webhook", "internal/webhook/listen", "internal/handlerkit", "internal/admin", "internal/push", "internal/push/apns", "internal/push/fcm", "internal/push/getui", "internal/push/jpush", "internal/push/pushtest", "internal/app", "internal/bench", "internal/conform", "internal/imtest", "cmd/parley", "hooks", "hooks/signature", "examples/go-handler"},
 		"nouns and what is below them know no network",
 	},
 	{"github.com/gorilla/websocket", []string{"internal/gateway", "internal/bench", "internal/imtest"}, "sockets are the gateway's"},

@@ -156,8 +156,6 @@ func (s *server) routes() http.Handler {
 	post("/third/logs/delete", call(s, admin, s.deleteLogs))
 	post("/third/logs/search", call(s, admin, s.searchLogs))
 
-	post("/webhook/why", call(s, admin, s.webhookWhy))
-
 	post("/config/get_config_list", call(s, admin, s.configNames))
 	post("/config/get_config", call(s, admin, s.getConfig))
 	post("/config/set_config", call(s, admin, s.setConfig))
@@ -178,6 +176,15 @@ func (s *server) routes() http.Handler {
 
 	mux.Handle("GET "+eventsPath, http.HandlerFunc(s.fetchEvents)) // administrators, and who has the endpoint's secret
 	post(eventsPath, http.HandlerFunc(s.fetchEvents))              // the same
+	post("/webhook/why", call(s, admin, s.webhookWhy))
+	post("/webhook/deliveries", call(s, admin, s.webhookDeliveries))
+	post("/webhook/callbacks", call(s, admin, s.webhookOn))
+	post("/webhook/test", call(s, admin, s.webhookTest))
+	post("/webhook/trigger", call(s, admin, s.webhookTrigger))
+	post("/webhook/listen/open", call(s, admin, s.listenOpen))
+	post("/webhook/listen/next", call(s, admin, s.listenNext))
+	post("/webhook/listen/answer", call(s, admin, s.listenAnswer))
+	post("/webhook/listen/close", call(s, admin, s.listenClose))
 	post("/webhook/endpoints", call(s, admin, s.webhookEndpoints))
 	post("/webhook/pause", call(s, admin, s.pauseWebhook))
 	post("/webhook/resume", call(s, admin, s.resumeWebhook))

@@ -56,6 +56,7 @@ type Options struct {
 	// Kick closes the connections of a user's platform.
 	Kick func(ctx context.Context, userID string, p im.Platform)
 
+	Tools HandlerTools
 	// Why explains what became of a callback.
 	Why     func(ctx context.Context, q explain.Question) (explain.Report, error)
 	Config  Configuration

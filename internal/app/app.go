@@ -37,6 +37,7 @@ import (
 	"github.com/parley-im/parley/internal/spread"
 	"github.com/parley-im/parley/internal/store"
 	"github.com/parley-im/parley/internal/webhook"
+	"github.com/parley-im/parley/internal/webhook/listen"
 	"github.com/parley-im/parley/internal/wire"
 )
 
@@ -72,6 +73,7 @@ type server struct {
 	store     *store.Store
 	hooks     *webhook.Engine
 	push      *push.Service
+	listens   *listen.Hub // temporary handlers
 	outbox    *outbox.Outbox
 	jobs      *jobs.Runner
 	spreads   *spread.Spreader
@@ -112,7 +114,8 @@ func build(ctx context.Context, o Options) (*server, error) {
 		return nil, err
 	}
 	isAdmin := func(userID string) bool { return s.auth.IsAdmin(userID) }
-	s.hooks, err = webhook.New(webhookConfig(c), webhook.Options{IsAdmin: isAdmin, Listeners: s.listeners, Logger: o.Logger})
+	s.listens = s.listenHub()
+	s.hooks, err = webhook.New(webhookConfig(c), webhook.Options{IsAdmin: isAdmin, Listeners: s.listeners, Listen: s.listens, Logger: o.Logger})
 	if err != nil {
 		return nil, err
 	}
@@ -202,15 +205,17 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 	start(s.presence.Run)
 	start(s.outbox.Run)
 	start(s.runConfig)
+	start(s.runListens)
 	start(s.jobs.Run)
 	start(s.spreads.Run)
 	start(func(ctx context.Context) error { return s.hooks.Run(ctx, s.store) })
 
 	quiet := slog.NewLogLogger(s.log.Handler(), slog.LevelDebug) // net/http reports clients' faults here
-	rest := &http.Server{Handler: api.New(s.services), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, ErrorLog: quiet}
+	restHandler := api.New(s.services)
+	rest := &http.Server{Handler: restHandler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, ErrorLog: quiet}
 	rest.RegisterOnShutdown(s.hooks.StopFetching)
 	sockets := &http.Server{Handler: s.gateway, ReadHeaderTimeout: c.Gateway.HandshakeTimeout, ErrorLog: quiet}
-	local := &http.Server{Handler: s.controlHandler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: quiet}
+	local := &http.Server{Handler: s.controlHandler(restHandler), ReadHeaderTimeout: 10 * time.Second, ErrorLog: quiet}
 	edges, edgeCtx := errgroup.WithContext(ctx)
 	run := func(h *http.Server, listeners ...net.Listener) {
 		for _, l := range listeners {
@@ -235,6 +240,7 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 
 	<-edgeCtx.Done()
 	s.log.InfoContext(ctx, "stopping")
+	s.listens.Shutdown() // fetches wait for long
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	_ = sockets.Shutdown(drain) // stops accepting; upgraded connections are the gateway's

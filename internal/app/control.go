@@ -56,8 +56,10 @@ type WebhookEvent struct {
 	Dead       []store.DeadEvent  `json:",omitempty"` // was given up
 }
 
-func (s *server) controlHandler() http.Handler {
+// controlHandler serves the socket: its own paths, and with a token the API.
+func (s *server) controlHandler(rest http.Handler) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("/", rest)
 	mux.HandleFunc("POST /token", control(func(ctx context.Context, r *http.Request) (any, error) {
 		admins := s.config.Config().Share.Admins
 		if len(admins) == 0 {

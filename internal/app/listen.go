@@ -5,8 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
-	"time"
 
+	"github.com/parley-im/parley/internal/api"
 	"github.com/parley-im/parley/internal/config"
 	"github.com/parley-im/parley/internal/store"
 	"github.com/parley-im/parley/internal/webhook"
@@ -47,15 +47,25 @@ func (s *server) runListens(ctx context.Context) error {
 	return s.listens.Run(ctx)
 }
 
-// webhookTools are what the API offers to people who write handlers.
-type webhookTools struct {
+// handlerTools are what the API offers to people who write handlers.
+type handlerTools struct {
 	*listen.Hub
-	*webhook.Engine
-	server *server
+	hooks *webhook.Engine
+	store *store.Store
 }
 
-func (t webhookTools) Deliveries(ctx context.Context, f store.DeliveryFilter) (out []store.Delivery, err error) {
-	err = t.server.store.Read(ctx, func(tx *store.Tx) error {
+func (t handlerTools) Test(ctx context.Context, key string) (any, error) {
+	return t.hooks.Test(ctx, key)
+}
+
+func (t handlerTools) Trigger(ctx context.Context, key string) (string, error) {
+	return t.hooks.Trigger(ctx, key)
+}
+
+func (t handlerTools) On() []string { return t.hooks.On() }
+
+func (t handlerTools) Deliveries(ctx context.Context, f store.DeliveryFilter) (out []store.Delivery, err error) {
+	err = t.store.Read(ctx, func(tx *store.Tx) error {
 		var err error
 		out, err = tx.Deliveries(f)
 		return err
@@ -63,5 +73,4 @@ func (t webhookTools) Deliveries(ctx context.Context, f store.DeliveryFilter) (o
 	return out, err
 }
 
-// listenDrain bounds how long a stopping server waits for fetches.
-const listenDrain = time.Second
+var _ api.HandlerTools = handlerTools{}

@@ -78,6 +78,7 @@ type DeliveryFilter struct {
 	Outcome     string
 	Endpoint    string
 	Before      int64 // only ids below, to go on where a list ended
+	After       int64 // only ids above
 	Limit       int   // default 100
 }
 
@@ -96,6 +97,9 @@ func (tx *Tx) Deliveries(f DeliveryFilter) ([]Delivery, error) {
 	}
 	if f.Before > 0 {
 		w.add("id < ", f.Before)
+	}
+	if f.After > 0 {
+		w.add("id > ", f.After)
 	}
 	rows, err := queryAll(tx, func(d *Delivery) []any {
 		return []any{

@@ -122,11 +122,11 @@ func New(o Options) *Hub {
 	return &Hub{o: o, sessions: make(map[string]*session)}
 }
 
-// Open begins a session for the callbacks that the patterns cover, all for none.
+// Open begins a session for the callbacks that the patterns cover; * covers all.
 // decide lets its answers count for before-callbacks that have a handler.
 func (h *Hub) Open(ctx context.Context, events []string, decide bool) (id string, err error) {
 	if len(events) == 0 {
-		events = []string{"*"}
+		return "", im.ErrArgs.With("events is empty")
 	}
 	for _, pattern := range events {
 		if !slices.ContainsFunc(registry.All(), func(c registry.Callback) bool { return webhook.Match(pattern, c.Key) }) {
@@ -206,6 +206,17 @@ func (h *Hub) stale() []string {
 		}
 	}
 	return ids
+}
+
+// Shutdown ends all sessions; fetches and calls under way return. The endpoints
+// stay until the server is gone.
+func (h *Hub) Shutdown() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for id, s := range h.sessions {
+		close(s.ended)
+		delete(h.sessions, id)
+	}
 }
 
 // Next waits for requests of a session, and returns those that are there: none
