@@ -78,6 +78,8 @@ var arrows = map[string][]string{
 	"internal/gateway":        {"internal/im", "internal/wire", "internal/auth", "internal/conversation", "internal/message", "internal/presence"},
 	"internal/webhook":        {"internal/im", "internal/wire", "internal/store", "internal/outbox", "internal/webhook/registry", "hooks/payload", "hooks/signature"},
 	"internal/webhook/listen": {"internal/im", "internal/webhook", "internal/webhook/registry"},
+	// A client: what the tools do on the machine of who writes a handler.
+	"internal/handlerkit": {"internal/webhook/listen", "internal/webhook/registry", "hooks/signature"},
 	"internal/webhook/explain": {
 		"internal/im", "internal/store", "internal/config", "internal/reload", "internal/webhook", "internal/webhook/registry",
 	},

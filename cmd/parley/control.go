@@ -71,7 +71,13 @@ type webhookCmd struct {
 	Recover    recoverCmd    `cmd:"" help:"Deliver again what was given up in a range of time and not delivered since."`
 	Gaps       gapsCmd       `cmd:"" help:"List stretches of events that were not kept because the outbox was full."`
 	Drop       dropCmd       `cmd:"" help:"Forget what waits for an endpoint that is not configured any more."`
-	Replay     replayCmd     `cmd:"" help:"Deliver given-up events again: one by id, those of a callback, or all."`
+	Replay     replayCmd     `cmd:"" help:"Deliver given-up events again: one by id, those of a callback, or all. With --to, ask a handler again what files of record hold."`
+
+	Listen  listenCmd  `cmd:"" help:"Receive callbacks without an address: hand them to a local handler, and its answers back."`
+	Trigger triggerCmd `cmd:"" help:"Send a sample of a callback through the real pipeline."`
+	Test    testCmd    `cmd:"" help:"Send a sample to the configured handler and print how its answer is read."`
+	Tail    tailCmd    `cmd:"" help:"Print calls as they are made."`
+	Record  recordCmd  `cmd:"" help:"Listen, and keep requests and answers as files."`
 
 	Conform  conformCmd  `cmd:"" help:"Test a handler: play good, bad and odd requests at it and print a scored report."`
 	Sign     signCmd     `cmd:"" help:"Print the signature headers for a body on standard input."`
@@ -181,23 +187,33 @@ func (d *deadCmd) Run(ctx context.Context, w io.Writer) error {
 
 type replayCmd struct {
 	dataFlag
-	Event    string `arg:"" optional:"" help:"The event's id (webhook-id)."`
-	Callback string `help:"All given-up events of this callback."`
-	All      bool   `help:"All given-up events."`
+	forwardFlags
+	Items    []string `arg:"" optional:"" help:"The event's id (webhook-id); with --to, files."`
+	Callback string   `help:"All given-up events of this callback."`
+	All      bool     `help:"All given-up events."`
+	To       string   `placeholder:"URL" help:"Ask this handler again what the files hold, and compare the answers."`
 }
 
 // Run puts events back into their lanes.
 func (r *replayCmd) Run(ctx context.Context, w io.Writer) error {
-	if r.Event == "" && r.Callback == "" && !r.All {
+	switch {
+	case r.To != "" && len(r.Items) == 0:
+		return errors.New("name the files")
+	case r.To != "":
+		return replayFiles(ctx, w, r.forwardFlags, r.To, r.Items)
+	case len(r.Items) > 1:
+		return errors.New("one event at a time; for files name the handler with --to")
+	case len(r.Items) == 0 && r.Callback == "" && !r.All:
 		return errors.New("say which: an event id, --callback or --all")
 	}
+	event := strings.Join(r.Items, "")
 	var out struct{ Replayed int }
-	form := url.Values{"event": {r.Event}, "callback": {r.Callback}}
+	form := url.Values{"event": {event}, "callback": {r.Callback}}
 	if err := r.call(ctx, http.MethodPost, "/webhook/replay", form, &out); err != nil {
 		return err
 	}
-	if r.Event != "" && out.Replayed == 0 {
-		return fmt.Errorf("no event %s was given up", r.Event)
+	if event != "" && out.Replayed == 0 {
+		return fmt.Errorf("no event %s was given up", event)
 	}
 	_, err := fmt.Fprintf(w, "%d events put back\n", out.Replayed)
 	return err

@@ -179,7 +179,6 @@ var personal = []row{
 	{name: "/config/status", may: operators, body: `{}`},
 	{name: "/webhook/why", may: operators, body: `{"id":"none"}`},
 	{name: "/webhook/events", may: operators, body: `{"endpoint":"none"}`, reached: 1004, note: "or whoever has the endpoint's secret"},
-	{name: "/webhook/why", may: operators, body: `{"id":"none"}`},
 	{name: "/webhook/deliveries", may: operators, body: `{}`},
 	{name: "/webhook/callbacks", may: operators, body: `{}`},
 	{name: "/webhook/test", may: operators, body: `{"callback":"none"}`, reached: 1001},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/parley-im/parley/internal/api"
@@ -25,23 +26,31 @@ func (s *server) listenHub() *listen.Hub {
 }
 
 // dropListener forgets the events of a session that ended: nobody will fetch
-// them.
-func (s *server) dropListener(ctx context.Context, endpoint string) {
-	if _, err := s.hooks.Drop(ctx, endpoint); err != nil && !errors.Is(err, store.ErrClosed) {
+// them. Those in work just then are left for another time.
+func (s *server) dropListener(ctx context.Context, endpoint string) (more bool) {
+	waiting, err := s.store.Backlogs(ctx)
+	if err == nil && !slices.ContainsFunc(waiting, func(b store.Backlog) bool { return b.Endpoint == endpoint }) {
+		return false
+	}
+	if err == nil {
+		_, err = s.hooks.Drop(ctx, endpoint)
+	}
+	if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrClosed) {
 		s.log.WarnContext(ctx, "events of a webhook listener could not be dropped", slog.String("endpoint", endpoint), slog.Any("error", err))
 	}
+	return true
 }
 
 // runListens ends sessions that stand still. First it forgets what sessions of an
 // earlier process left.
 func (s *server) runListens(ctx context.Context) error {
-	states, err := s.hooks.States(ctx)
+	waiting, err := s.store.Backlogs(ctx)
 	if err != nil && ctx.Err() == nil {
-		s.log.WarnContext(ctx, "webhook endpoints cannot be listed", slog.Any("error", err))
+		s.log.WarnContext(ctx, "webhook events that wait cannot be listed", slog.Any("error", err))
 	}
-	for _, st := range states {
-		if strings.HasPrefix(st.Name, listen.EndpointPrefix) && st.Kind == "removed" {
-			s.dropListener(ctx, st.Name)
+	for _, b := range waiting {
+		if strings.HasPrefix(b.Endpoint, listen.EndpointPrefix) {
+			s.listens.Left(b.Endpoint)
 		}
 	}
 	return s.listens.Run(ctx)

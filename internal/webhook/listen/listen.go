@@ -77,8 +77,9 @@ type Options struct {
 	// Changed is called after a session began or ended: the endpoints are
 	// different now.
 	Changed func(ctx context.Context) error
-	// Gone is told of the endpoint of a session that ended.
-	Gone   func(ctx context.Context, endpoint string)
+	// Gone is told of the endpoint of a session that ended, again every second
+	// while it says that something is left of it.
+	Gone   func(ctx context.Context, endpoint string) (more bool)
 	Logger *slog.Logger
 	Now    func() time.Time
 }
@@ -89,6 +90,7 @@ type Hub struct {
 
 	mu       sync.Mutex
 	sessions map[string]*session
+	left     []string // endpoints of which something is left
 }
 
 type session struct {
@@ -173,11 +175,25 @@ func (h *Hub) end(ctx context.Context, id string) bool {
 		h.o.Logger.WarnContext(ctx, "webhook listener could not be removed", slog.Any("error", err))
 		return true
 	}
-	if h.o.Gone != nil {
-		h.o.Gone(ctx, EndpointPrefix+id)
-	}
+	h.clear(ctx, EndpointPrefix+id)
 	h.o.Logger.InfoContext(ctx, "webhook listener ended", slog.String("session", id))
 	return true
+}
+
+// clear tells of an endpoint that is gone.
+func (h *Hub) clear(ctx context.Context, endpoint string) {
+	if h.o.Gone != nil && h.o.Gone(ctx, endpoint) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.left = append(h.left, endpoint)
+	}
+}
+
+// Left has an endpoint cleared that an earlier process left behind.
+func (h *Hub) Left(endpoint string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.left = append(h.left, endpoint)
 }
 
 // Run ends sessions that nobody fetches from, until ctx ends; then all of them.
@@ -189,23 +205,28 @@ func (h *Hub) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			for _, id := range h.stale() {
+			stale, left := h.stale()
+			for _, id := range stale {
 				h.end(ctx, id)
+			}
+			for _, endpoint := range left {
+				h.clear(ctx, endpoint)
 			}
 		}
 	}
 }
 
-func (h *Hub) stale() []string {
+// stale takes what Run has to do.
+func (h *Hub) stale() (ids, left []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var ids []string
+	left, h.left = h.left, nil
 	for id, s := range h.sessions {
 		if s.fetching == 0 && h.o.Now().Sub(s.lastFetch) > forgotten {
 			ids = append(ids, id)
 		}
 	}
-	return ids
+	return ids, left
 }
 
 // Shutdown ends all sessions; fetches and calls under way return. The endpoints
