@@ -143,7 +143,6 @@ func TestListen(t *testing.T) {
 	b.on(cmdBeforeSingle, says(approval))
 	tl = listen()
 	n.stop()
-	tl.await("the server is away")
 	n.start()
 	tl.await("listening again")
 	s = n.send(t, post{from: "alice", to: "bob", content: text("again"), operationID: "listen five"})

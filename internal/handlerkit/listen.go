@@ -62,19 +62,16 @@ func Listen(ctx context.Context, r Remote, f *Forwarder, o ListenOptions) error 
 	slots := make(chan struct{}, atOnce)
 	for ctx.Err() == nil {
 		var out struct{ Requests []listen.Request }
-		err := r.Post(ctx, "/webhook/listen/next", map[string]string{"session": session}, &out)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case errors.Is(err, ErrGone):
-			if err := open(); err != nil {
-				say(f.Out, fmt.Sprintf("the session has ended: %v; trying again\n", err))
-				pause(ctx, o.Again)
-				continue
+		err := ErrGone
+		if session != "" {
+			err = r.Post(ctx, "/webhook/listen/next", map[string]string{"session": session}, &out)
+		}
+		if errors.Is(err, ErrGone) {
+			if err = open(); err == nil {
+				say(f.Out, "the session had ended; listening again\n")
 			}
-			say(f.Out, "the session had ended; listening again\n")
-			continue
-		case err != nil:
+		}
+		if err != nil && ctx.Err() == nil {
 			say(f.Out, fmt.Sprintf("the server is away: %v; trying again\n", err))
 			pause(ctx, o.Again)
 			continue
