@@ -246,7 +246,7 @@ func TestHistory(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, open storetest.Open) {
 		s := open(store.Options{})
-		k := newKit(t, s, map[string]string{"webhooks.yml": "url: http://user:hush@127.0.0.1:1/hook?token=hush\nsecret: hush\nbeforeSendSingleMsg: {enable: true}\n"})
+		k := newKit(t, s, map[string]string{"webhooks.yml": "url: http://user:hush@127.0.0.1:1/hook?token=hush\nsecret: whsec_aHVzaGh1c2hodXNoaHVzaGh1c2hodXNo\nbeforeSendSingleMsg: {enable: true}\n"})
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		for range 2 { // a restart with the same files adds nothing
@@ -263,7 +263,7 @@ func TestHistory(t *testing.T) {
 			t.Fatalf("history: %+v", all)
 		}
 		for _, v := range all {
-			if strings.Contains(string(v.Body), "hush") || strings.Contains(string(v.Body), "first") {
+			if strings.Contains(string(v.Body), "hush") || strings.Contains(string(v.Body), "aHVzaGh1") || strings.Contains(string(v.Body), "first") {
 				t.Errorf("the history holds a secret: %s", v.Body)
 			}
 		}

@@ -91,6 +91,7 @@ type Hub struct {
 	mu       sync.Mutex
 	sessions map[string]*session
 	left     []string // endpoints of which something is left
+	closed   bool
 }
 
 type session struct {
@@ -140,7 +141,11 @@ func (h *Hub) Open(ctx context.Context, events []string, decide bool) (id string
 		requests: make(chan *exchange, queued), ended: make(chan struct{}), lastFetch: h.o.Now(), open: make(map[string]*exchange),
 	}
 	h.mu.Lock()
-	if len(h.sessions) >= mostSessions {
+	switch {
+	case h.closed:
+		h.mu.Unlock()
+		return "", im.ErrInternal.With("the server is stopping")
+	case len(h.sessions) >= mostSessions:
 		h.mu.Unlock()
 		return "", im.ErrArgs.With("%d sessions listen already", mostSessions)
 	}
@@ -229,11 +234,12 @@ func (h *Hub) stale() (ids, left []string) {
 	return ids, left
 }
 
-// Shutdown ends all sessions; fetches and calls under way return. The endpoints
-// stay until the server is gone.
+// Shutdown ends all sessions, for good; fetches and calls under way return. The
+// endpoints stay until the server is gone.
 func (h *Hub) Shutdown() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.closed = true
 	for id, s := range h.sessions {
 		close(s.ended)
 		delete(h.sessions, id)
