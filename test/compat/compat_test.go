@@ -319,7 +319,7 @@ func readme(l ledger, shown map[string]proof) string {
 		say("| %s | %s | %s |", f.Function, sends, f.Test)
 	}
 	say("\nFunctions that take no operation and only set up the device: %s.", strings.Join(l.SetUp, ", "))
-	say("\n%s\nWhat the server answers, with the functions of the client that ask for it, or after which devices fetch it, and the tests of `internal/api`", requestsTitle)
+	say("\n%s\nWhat the server answers, with the functions of the client that ask for it, or after which devices fetch it; for those no client asks for, the tests of `internal/api`", requestsTitle)
 	say("(`internal/gateway` for the long connection's) that try it; those of files, push, callbacks and operations are left out. Who may ask is in [docs/authorisation.md](../../docs/authorisation.md), where every request is tried by every role.")
 	say("\n| Request | Client | Tests of the server |\n|---|---|---|")
 	for _, r := range requests() {
@@ -327,11 +327,14 @@ func readme(l ledger, shown map[string]proof) string {
 			continue
 		}
 		p := shown[r]
-		client := strings.Join(p.functions, ", ")
+		client, tests := strings.Join(p.functions, ", "), ""
+		if client == "" {
+			tests = strings.Join(p.tests, ", ")
+		}
 		if len(p.functions) > 6 {
 			client = fmt.Sprintf("%s and %d more", strings.Join(p.functions[:5], ", "), len(p.functions)-5)
 		}
-		say("| `%s` | %s | %s |", r, client, strings.Join(p.tests, ", "))
+		say("| `%s` | %s | %s |", r, client, tests)
 	}
 	return b.String()
 }

@@ -181,7 +181,7 @@ func (o *observations) ledger() (*ledger, error) {
 			byMethod[name] = append(byMethod[name], c)
 		}
 	}
-	l := &ledger{Client: "openim-sdk-core v3.8.3", Functions: entries, SetUp: setUp, Unused: unused(entries)}
+	l := &ledger{Client: "openim-sdk-core v3.8.3", Functions: entries, SetUp: setUp, Unused: withoutFunction(entries)}
 	var missing []error
 	for _, e := range l.Functions {
 		_, name, _ := strings.Cut(e.Method, ".")
@@ -408,8 +408,8 @@ func methodOf(f *ast.FuncDecl) (method string) {
 	return method
 }
 
-// unused are the methods reflection finds and no function for apps leads to.
-func unused(entries []*ledgerEntry) []unusedMethods {
+// withoutFunction are the methods reflection finds and no function for apps leads to.
+func withoutFunction(entries []*ledgerEntry) []unusedMethods {
 	used := map[string]bool{}
 	for _, e := range entries {
 		used[e.Method] = true
