@@ -117,7 +117,7 @@ func recordings() map[string]scenario {
 				"4|body.data.groupInfo.memberCount", // one too high there
 				"21|body.data.groupInfos[1].memberCount",
 				"*|.detail.group.memberCount",
-				"7|.conversation", // a generated id
+				"7|.conversation",                                                       // a generated id
 				"*|.detail.groupOwnerUser.nickname", "*|.detail.groupOwnerUser.faceURL", // missing there, as are faces and whoever comes after the caller
 				"*|.faceURL", "*|.detail.memberList",
 			},

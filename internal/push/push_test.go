@@ -67,7 +67,6 @@ type kit struct {
 	store *store.Store
 	now   time.Time
 	out   *vendor
-	apple *vendor
 	there map[string]bool
 	rows  []store.OutboxEvent // recorded and not delivered
 }
