@@ -203,8 +203,14 @@ func TestSetConversations(t *testing.T) {
 		if !row("alice").IsPrivateChat || !row("bob").IsPrivateChat || row("bob").UserID != "alice" {
 			t.Error("private on one side only")
 		}
-		if sent := n.out.take(); len(sent) != 1 || sent[0].contentType != 1701 || !slices.Equal(sent[0].to, []string{"alice", "bob"}) {
+		sent := n.out.take() // a line in the chat, and the notification
+		if len(sent) != 2 {
 			t.Errorf("told %v, not both sides", sent)
+		}
+		for _, d := range sent {
+			if d.contentType != 1701 || !slices.Equal(d.to, []string{"alice", "bob"}) {
+				t.Errorf("told %v, not both sides", sent)
+			}
 		}
 		set(object{"isPrivateChat": true, "burnDuration": 40})
 		if sent := n.out.take(); len(sent) != 1 || sent[0].contentType != 1300 {
