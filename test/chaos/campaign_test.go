@@ -152,6 +152,10 @@ func (k campaign) settle(t *testing.T, n node, r *record, clients []*client) {
 		r.fault(eventStuck, nil, "%v\n%s", err, &s.output)
 	}
 	r.checkEvents(final)
+	if err := s.fetch(t.Context(), r); err != nil {
+		r.fault(eventStuck, nil, "%v\n%s", err, &s.output)
+	}
+	r.checkCopies()
 	r.checkPresence(clients)
 	if r.hasEnough() {
 		return

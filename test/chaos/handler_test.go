@@ -124,6 +124,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.ask(w, body)
 		return
 	}
+	if strings.Contains(r.URL.Path, auditPath) {
+		h.audit(w, r, raw, body)
+		return
+	}
 	h.tell(w, r, command, raw, body)
 }
 

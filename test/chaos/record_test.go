@@ -108,6 +108,8 @@ const (
 // server. What contradicts itself is a fault at once; the rest is checked when
 // everything has come to rest.
 type record struct {
+	audited, fetched *copies
+
 	wanted kind // of faults: enough is known when there is one; "" is any
 
 	mu        sync.Mutex
@@ -125,6 +127,7 @@ type record struct {
 
 func newRecord(wanted kind) *record {
 	return &record{
+		audited: newCopies(), fetched: newCopies(),
 		wanted: wanted, changed: make(chan struct{}),
 		sends: make(map[string]*send), shown: make(map[place]entry), places: make(map[string]place), events: make(map[string]*event),
 	}

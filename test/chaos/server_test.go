@@ -30,7 +30,8 @@ type node struct {
 
 // server is one life of a parley process.
 type server struct {
-	WS string `json:"ws"`
+	WS  string `json:"ws"`
+	API string `json:"api"`
 
 	node   node
 	cmd    *exec.Cmd
@@ -107,6 +108,12 @@ func (s *server) stop() error {
 
 // outbox asks the server how many events wait or were given up.
 func (s *server) outbox(ctx context.Context) (stats store.OutboxStats, err error) {
+	err = s.ask(ctx, http.MethodGet, "/webhook/stats", &stats)
+	return stats, err
+}
+
+// ask calls the server's control socket.
+func (s *server) ask(ctx context.Context, method, path string, out any) error {
 	client := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -114,16 +121,16 @@ func (s *server) outbox(ctx context.Context) (stats store.OutboxStats, err error
 			return d.DialContext(ctx, "unix", filepath.Join(s.node.data, "control.sock"))
 		},
 	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://control/webhook/stats", nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://control"+path, nil)
 	if err != nil {
-		return stats, err
+		return err
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return stats, err
+		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	return stats, json.NewDecoder(resp.Body).Decode(&stats)
+	return json.NewDecoder(resp.Body).Decode(out)
 }
 
 // raced reports whether a server built with the race detector had a race.

@@ -108,7 +108,7 @@ func configure(t *testing.T, handlerURL, postgresURL string) (dir string) {
 	webhooks := fmt.Sprintf(`url: %s
 beforeDeadline: 60s
 retry: {initial: 20ms, max: 200ms}
-breaker: {failures: 20, probe: 100ms}
+breaker: {failures: 1000000, rate: 0} # what a message gets must depend on its number alone
 beforeSendSingleMsg: {enable: true, timeout: 60, failedContinue: false}
 beforeSendGroupMsg: {enable: true, timeout: 60, failedContinue: true}
 afterSendSingleMsg: {enable: true}
@@ -116,7 +116,7 @@ afterSendGroupMsg: {enable: true}
 afterMsgSaveDB: {enable: true}
 afterUserOnline: {enable: true}
 afterUserOffline: {enable: true}
-`, handlerURL)
+`, handlerURL) + endpointsYAML(handlerURL)
 	files := map[string]string{
 		"share.yml":    "secret: " + secret + "\n",
 		"log.yml":      "remainLogLevel: 2\nisStdout: true\n", // the test's handler fails on purpose
