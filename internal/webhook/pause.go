@@ -234,6 +234,9 @@ func (e *Engine) States(ctx context.Context) ([]EndpointState, error) {
 		list = append(list, st)
 	}
 	for _, b := range waiting {
+		if strings.HasPrefix(b.Endpoint, "@") {
+			continue // rows of others, which are no webhooks
+		}
 		i := slices.IndexFunc(list, func(st EndpointState) bool { return st.Name == b.Endpoint })
 		if i < 0 {
 			i = len(list)
