@@ -83,7 +83,7 @@ type Result struct {
 // Options of an Outbox.
 type Options struct {
 	Prefetch int // events of a lane read at a time, default 20
-	// Lease is how long a lane is ours without a word from us, default 60 s, and
+	// Lease is how long a lane is ours without a word from us, default 20 s, and
 	// at least twice Endpoint.Attempt and 10 s.
 	Lease time.Duration
 	Drain time.Duration // how long attempts may go on at shutdown, default 5 s
@@ -143,7 +143,7 @@ func New(s *store.Store, o Options, handler Handler) *Outbox {
 		o.Prefetch = 20
 	}
 	if o.Lease <= 0 {
-		o.Lease = time.Minute
+		o.Lease = 20 * time.Second
 	}
 	if o.Poll <= 0 {
 		o.Poll = 10 * time.Second

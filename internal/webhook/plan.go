@@ -259,7 +259,7 @@ func (p *plan) settle(cfg Config, o Options, old *plan) {
 	}
 	for _, cb := range p.byKey {
 		for _, r := range cb.routes {
-			if r.endpoint.timeout == 0 {
+			if r.endpoint.timeout == 0 && cb.Kind == registry.After {
 				r.endpoint.longest = max(r.endpoint.longest, cb.timeout)
 			}
 		}
