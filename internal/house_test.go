@@ -109,6 +109,7 @@ var arrows = map[string][]string{
 
 	// Test kits.
 	"internal/store/storetest": {"internal/im", "internal/store"},
+	"internal/sim":             {}, // tests only
 	"internal/imtest":          {"internal/im", "internal/wire", "internal/app", "internal/config"},
 	"test":                     {},
 	"test/chaos":               {},

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/parley-im/parley/internal/im"
 )
@@ -118,6 +119,15 @@ func (tx *Tx) SpreadToMemberships(userID, after string, limit int) ([]ProfileInG
 		userID, d.list(ids))
 	if err != nil {
 		return nil, err
+	}
+	for _, id := range ids {
+		if slices.ContainsFunc(members, func(m im.Member) bool { return m.GroupID == id }) {
+			continue
+		}
+		// He left since we looked: this version would tell nobody of anything.
+		if err := tx.takeBackVersion(im.VersionGroupMembers, id); err != nil {
+			return nil, err
+		}
 	}
 	groups, err := tx.Groups(ids)
 	if err != nil {

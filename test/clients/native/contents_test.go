@@ -147,7 +147,7 @@ func (d *device) readGroups(c contents, _ *history) error {
 		for _, m := range members {
 			c.put(m, "member of", g.GroupID, m.UserID)
 		}
-		if err := d.readVersion(c, "local_group_entities_version", g.GroupID, ordered); err != nil {
+		if err := d.readVersion(c, membersTable, g.GroupID, ordered); err != nil {
 			return err
 		}
 	}
@@ -183,6 +183,9 @@ func (d *device) readGroupRequests(c contents, h *history) error {
 	}
 	return nil
 }
+
+// membersTable is what the core calls the version of a group's members.
+const membersTable = "local_group_entities_version"
 
 // putGroupRequest leaves out how the group and the applicant were called and
 // looked: nobody who only asked is told when that changes.

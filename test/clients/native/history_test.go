@@ -581,6 +581,25 @@ func (h *history) society() *society {
 	return one(h.rng, h.groups)
 }
 
+// entered waits until the subject's devices have loaded a group he came into.
+//
+// A core loads the group, then all its members with their version. Who comes in
+// between is in the list and in that version, so that the notice of it counts as
+// old; but not in the number of members.
+func (h *history) entered(groupID string) error {
+	for _, d := range h.online {
+		d.eventually("loading group "+groupID, func() error {
+			db := d.mgr.Relation().Db()
+			if _, err := db.GetGroupInfoByGroupID(d.ctx(), groupID); err != nil {
+				return err
+			}
+			_, err := db.GetVersionSync(d.ctx(), membersTable, groupID)
+			return err
+		})
+	}
+	return nil
+}
+
 // member is a group and somebody in it.
 func (h *history) member() (*society, string) {
 	c := h.society()
@@ -646,6 +665,7 @@ func (h *history) found() (string, error) {
 		c.roles[who[0]] = constant.GroupOwner
 		if slices.Contains(who, h.subject) {
 			h.belonged[id] = true
+			err = h.entered(id)
 		}
 		h.groups = append(h.groups, c)
 	}
@@ -723,6 +743,9 @@ func (h *history) lookIn(c *society, who string) error {
 		return nil
 	}
 	h.belonged[c.id] = true
+	if err := h.entered(c.id); err != nil {
+		return err
+	}
 	// Of what was written before he came the core counts as unread what it pulls; the
 	// server nothing, if he came by himself and so wrote the last line.
 	id := "sg_" + c.id
@@ -897,6 +920,13 @@ func (h *history) setConversation() (string, error) {
 // conversations as it read them before: what was set may be lost. So those
 // that changed in both ways are set again.
 func (h *history) comeBack(newestBefore map[string]int64) error {
+	for _, c := range h.groups {
+		if c.roles[h.subject] != 0 {
+			if err := h.entered(c.id); err != nil {
+				return err
+			}
+		}
+	}
 	newest, err := h.newestAll(h.subject)
 	if err != nil {
 		return err
