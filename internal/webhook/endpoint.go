@@ -34,7 +34,6 @@ type endpoint struct {
 	pull    bool
 	timeout time.Duration // of the callbacks that have none of their own, 0 for the default
 	events  []string      // patterns over callback keys; of endpoints of the list only
-	filter  filter
 
 	longest time.Duration // of one attempt
 	copies  *queue        // of a shadow

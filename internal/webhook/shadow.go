@@ -116,7 +116,7 @@ func (e *Engine) compare(ep *endpoint, c copied) {
 	if l.refusal != nil {
 		return // it is down, which was told
 	}
-	resp, failure, took := e.timed(c.plan, timeout, c.request)
+	resp, took, failure := e.timed(c.plan, timeout, c.request)
 	d := decide(cb, c.plan.strict, resp, failure)
 	e.settle(c.ctx, ep, cb.Key, l, judge(resp, failure, d.usable()))
 	row.DurationMS, row.Status, row.Answer = took.Milliseconds(), resp.status, resp.body
@@ -167,7 +167,7 @@ func (e *Engine) probe(ctx context.Context, p *plan, cb *callback, l leave, r re
 	e.background.Go(func() {
 		c := copied{ctx: ctx, plan: p, callback: cb, request: r}
 		row := e.rowOf(c, cb.endpoint.name, store.DeliveryCheck)
-		resp, failure, took := e.timed(p, cb.timeout, r)
+		resp, took, failure := e.timed(p, cb.timeout, r)
 		d := decide(cb, p.strict, resp, failure)
 		row.DurationMS, row.Status, row.Answer, row.Outcome, row.Reason = took.Milliseconds(), resp.status, resp.body, outcomeProbe, d.reason
 		e.record(ctx, row)
@@ -184,7 +184,7 @@ func (e *Engine) rowOf(c copied, endpoint string, kind store.DeliveryKind) store
 }
 
 // timed makes a call that ends with the engine, or at its timeout.
-func (e *Engine) timed(p *plan, timeout time.Duration, r request) (response, error, time.Duration) { //nolint:staticcheck // as post answers, and how long that took
+func (e *Engine) timed(p *plan, timeout time.Duration, r request) (_ response, took time.Duration, failure error) {
 	call, cancel := context.WithTimeoutCause(e.work, timeout, errTimeUp)
 	defer cancel()
 	began := time.Now()
@@ -192,5 +192,5 @@ func (e *Engine) timed(p *plan, timeout time.Duration, r request) (response, err
 	if err != nil && errors.Is(context.Cause(call), errTimeUp) {
 		err = &timeoutError{after: timeout}
 	}
-	return resp, err, time.Since(began)
+	return resp, time.Since(began), err
 }

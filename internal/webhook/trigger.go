@@ -60,7 +60,7 @@ func (e *Engine) Test(ctx context.Context, key string) (Verdict, error) {
 		r.eventID = uuid.Must(uuid.NewV7()).String()
 	}
 	v.EventID = r.eventID
-	resp, failure, took := e.timed(p, cb.timeout, r)
+	resp, took, failure := e.timed(p, cb.timeout, r)
 	v.Status, v.DurationMS, v.Answer = resp.status, took.Milliseconds(), short(string(resp.body), store.AnswerKept)
 	if desc.Kind == registry.After {
 		v.Outcome = outcomeDelivered

@@ -128,7 +128,7 @@ func (e *Engine) verify(ctx context.Context, p *plan, ep *endpoint) {
 		return
 	}
 	r := e.requestOf(ep, request{url: to.url(""), operationID: "verification", eventID: uuid.Must(uuid.NewV7()).String(), body: append(body, '\n')})
-	resp, failure, took := e.timed(p, ep.timeoutOf(p, desc.Key), r)
+	resp, took, failure := e.timed(p, ep.timeoutOf(p, desc.Key), r)
 	usable := resp.status >= 200 && resp.status <= 299
 	if desc.Kind == registry.Before {
 		usable = decide(&callback{Callback: desc}, p.strict, resp, failure).usable()
