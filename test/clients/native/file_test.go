@@ -43,8 +43,8 @@ func (u *upload) UploadPartComplete(index int, _ int64, _ string) {
 
 func (u *upload) Complete(size int64, _ string, how int) { u.ended, u.stored, u.how = true, size, how }
 
-// content is a file of random bytes, the same for the same seed.
-func content(t *testing.T, seed byte, size int) (path string, text []byte) {
+// randomFile is a file of random bytes, the same for the same seed.
+func randomFile(t *testing.T, seed byte, size int) (path string, text []byte) {
 	t.Helper()
 	text = make([]byte, size)
 	_, _ = rand.NewChaCha8([32]byte{seed}).Read(text)
@@ -93,7 +93,7 @@ func (d *device) upload(ctx context.Context, path, name string, progress *upload
 func TestUploadFile(t *testing.T) {
 	a, _, _ := pair(t, shared)
 	for seed, size := range []int{1, 5 << 20, 100 << 20} {
-		path, want := content(t, byte(seed+1), size)
+		path, want := randomFile(t, byte(seed+1), size)
 		var u upload
 		got, err := a.upload(a.call(), path, filepath.Base(path), &u)
 		if err != nil {
@@ -117,7 +117,7 @@ func TestUploadFile(t *testing.T) {
 // TestUploadIsResumed: an upload that was broken off goes on where it ended.
 func TestUploadIsResumed(t *testing.T) {
 	a, _, _ := pair(t, shared)
-	path, want := content(t, 9, 23<<20)
+	path, want := randomFile(t, 9, 23<<20)
 	ctx, cancel := context.WithCancel(a.call())
 	broken := upload{at: map[int]func(){2: cancel}}
 	if _, err := a.upload(ctx, path, "resumed", &broken); err == nil || broken.ended {
@@ -144,7 +144,7 @@ func TestFileMessages(t *testing.T) {
 	if err := os.WriteFile(picture, img.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	plain, text := content(t, 5, 3000)
+	plain, text := randomFile(t, 5, 3000)
 	conversation := a.mgr.Conversation()
 	for _, c := range []struct {
 		name  string
