@@ -3,8 +3,9 @@
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULN   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME ?= 2m
+SOAK     ?= 300
 
-.PHONY: build run test check lint vuln fuzz bench chaos gen
+.PHONY: build run test check lint vuln fuzz bench chaos soak gen
 
 build: ## bin/parley
 	go build -o bin/parley ./cmd/parley
@@ -29,6 +30,11 @@ fuzz: ## every fuzz target for FUZZTIME
 
 bench: ## the table of docs/performance.md
 	scripts/bench.sh
+
+soak: ## hundreds of random histories: SOAK seeds in process, as many with the official client
+	PARLEY_SIM_SEEDS=$(SOAK) go test -race -count=1 -timeout=0 -v -run=TestSimulation ./internal/sim
+	test/clients/native/prepare.sh
+	cd test/clients/native && CGO_ENABLED=1 PARLEY_REINSTALL_SEEDS=$(SOAK) go test -count=1 -timeout=0 -v -run=TestReinstall .
 
 chaos: ## 500 rounds of killing a server under load
 	PARLEY_CHAOS_ROUNDS=500 go test -count=1 -timeout=0 -v ./test/chaos
