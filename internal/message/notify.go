@@ -194,14 +194,12 @@ func (a *announcement) request(n Notification) *store.Append {
 	return out
 }
 
-// deliver sends the notification, then the chat message. Told of a group by the
-// chat first, clients look it up to show the line; then it is nothing new when they
-// synchronise their groups, and the app never hears that it joined one.
+// deliver sends the chat message, then the notification.
 func (a *announcement) deliver() {
-	a.service.deliver.Deliver(a.note, a.noteTo, a.operationID)
 	if a.shown {
 		a.service.deliver.Deliver(a.chat, a.recipients, a.operationID)
 	}
+	a.service.deliver.Deliver(a.note, a.noteTo, a.operationID)
 }
 
 func noticeOptions(stored bool) im.Options {

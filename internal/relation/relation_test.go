@@ -63,11 +63,11 @@ func TestImportRefused(t *testing.T) {
 func TestImportTold(t *testing.T) {
 	each(t, func(t *testing.T, k *kit) {
 		k.must(k.Import(as(t, "admin"), "alice", []string{"bob"}))
-		k.expect("an import", told("n_alice_bob im.FriendRequestAgreed to [alice bob]"), told("si_alice_bob im.FriendRequestAgreed to [alice bob]"))
+		k.expect("an import", told("si_alice_bob im.FriendRequestAgreed to [alice bob]"), told("n_alice_bob im.FriendRequestAgreed to [alice bob]"))
 		k.must(k.Import(as(t, "admin"), "alice", []string{"bob"}))
 		k.expect("nothing new")
 		k.must(k.Import(as(t, "admin"), "alice", []string{"bob", "carol"}))
-		k.expect("one of two", told("n_alice_carol im.FriendRequestAgreed to [alice carol]"), told("si_alice_carol im.FriendRequestAgreed to [alice carol]"))
+		k.expect("one of two", told("si_alice_carol im.FriendRequestAgreed to [alice carol]"), told("n_alice_carol im.FriendRequestAgreed to [alice carol]"))
 	})
 }
 

@@ -33,7 +33,7 @@ func TestApplyAndAgree(t *testing.T) {
 		}
 
 		k.must(k.Agree(as(t, "bob"), "alice", "bob", "welcome"))
-		k.expect("agreed", told("n_alice_bob im.FriendRequestAgreed to [alice bob]"), told("si_alice_bob im.FriendRequestAgreed to [alice bob]"))
+		k.expect("agreed", told("si_alice_bob im.FriendRequestAgreed to [alice bob]"), told("n_alice_bob im.FriendRequestAgreed to [alice bob]"))
 		for userID, friendID := range map[string]string{"alice": "bob", "bob": "alice"} {
 			ids, v := k.friends(userID)
 			if !slices.Equal(ids, []string{friendID}) || v.Version != 1 {
@@ -70,7 +70,7 @@ func TestRequestsRefused(t *testing.T) {
 		k.befriend("alice", "bob")
 		k.must(k.Apply(as(t, "carol"), "carol", "bob", "", ""))
 		k.must(k.Refuse(as(t, "bob"), "carol", "bob", "no"))
-		k.expect("so far", told(toldRequested), told("n_alice_bob im.FriendRequestAgreed to [alice bob]"), told("si_alice_bob im.FriendRequestAgreed to [alice bob]"),
+		k.expect("so far", told(toldRequested), told("si_alice_bob im.FriendRequestAgreed to [alice bob]"), told("n_alice_bob im.FriendRequestAgreed to [alice bob]"),
 			told("n_bob_carol im.FriendRequested to [bob carol]"), told("n_bob_carol im.FriendRequestRefused to [bob carol]"))
 		long := strings.Repeat("x", im.MaxText+1)
 		for name, c := range map[string]struct {
