@@ -209,15 +209,23 @@ func groups(a, b, c *page) {
 			p.received(message{ClientMsgID: id})
 		}
 	}
+	// This core looks a group up to show its first line in the chat, and then tells
+	// the app that it has joined only if it heard of the group otherwise before. Who
+	// makes it always does.
+	joined := func(p *page) {
+		p.t.Helper()
+		p.until(`im.getJoinedGroupList()`, `d.some(g => g.groupID === %s && g.groupName === "the club")`, groupID)
+	}
+	a.event("OnJoinedGroupAdded", `d.groupID === %s && d.groupName === "the club"`, groupID)
 	for _, p := range []*page{a, b} {
-		p.event("OnJoinedGroupAdded", `d.groupID === %s && d.groupName === "the club"`, groupID)
+		joined(p)
 		p.until(members, `d.length === 2 && d[0].userID === %s && d[0].roleLevel === 100`, a.userID)
 	}
 	said(a, b)
 	c.refused(write, groupID)
 
 	b.do(`im.inviteUserToGroup({groupID: %s, reason: "come", userIDList: [%s]})`, groupID, c.userID)
-	c.event("OnJoinedGroupAdded", `d.groupID === %s`, groupID)
+	joined(c)
 	for _, p := range []*page{a, b} {
 		p.event("OnGroupMemberAdded", `d.userID === %s`, c.userID)
 	}
@@ -286,7 +294,7 @@ func joining(a, _, c *page) {
 	c.until(`im.getGroupApplicationListAsApplicant()`, `d.some(r => r.groupID === %s && r.handleResult === 0)`, groupID)
 	a.do(`im.acceptGroupApplication({groupID: %s, fromUserID: %s, handleMsg: "welcome"})`, groupID, c.userID)
 	c.event("OnGroupApplicationAccepted", `d.groupID === %s && d.handledMsg === "welcome"`, groupID)
-	c.event("OnJoinedGroupAdded", `d.groupID === %s`, groupID)
+	c.until(`im.getJoinedGroupList()`, `d.some(g => g.groupID === %s)`, groupID)
 	a.event("OnGroupMemberAdded", `d.groupID === %s && d.userID === %s`, groupID, c.userID)
 	c.do(`im.quitGroup(%s)`, groupID)
 	c.event("OnJoinedGroupDeleted", `d.groupID === %s`, groupID)
