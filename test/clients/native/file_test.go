@@ -12,13 +12,14 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"sync/atomic"
 	"testing"
 
 	"github.com/openimsdk/openim-sdk-core/v3/sdk_struct"
 	"github.com/openimsdk/protocol/sdkws"
 )
 
-// upload is what the client core tells of an upload.
+// UploadFile is what the client core tells of an upload.
 type upload struct {
 	parts  int            // put there, or found there
 	at     map[int]func() // what to do when a part is done
@@ -74,9 +75,9 @@ func fetch(t *testing.T, link string) []byte {
 	return text
 }
 
-// upload calls the core's UploadFile, whose request is of a type of its own that
+// UploadFile calls the core's UploadFile, whose request is of a type of its own that
 // other packages cannot name. It returns the file's address.
-func (d *device) upload(ctx context.Context, path, name string, progress *upload) (link string, err error) {
+func (d *device) UploadFile(ctx context.Context, path, name string, progress *upload) (link string, err error) {
 	call := reflect.ValueOf(d.mgr.File().UploadFile)
 	req := reflect.New(call.Type().In(1).Elem())
 	for field, value := range map[string]string{"Filepath": path, "Name": name, "Cause": "msg-file"} {
@@ -95,7 +96,7 @@ func TestUploadFile(t *testing.T) {
 	for seed, size := range []int{1, 5 << 20, 100 << 20} {
 		path, want := randomFile(t, byte(seed+1), size)
 		var u upload
-		got, err := a.upload(a.call(), path, filepath.Base(path), &u)
+		got, err := a.UploadFile(a.call(), path, filepath.Base(path), &u)
 		if err != nil {
 			t.Fatalf("%d bytes: %v", size, err)
 		}
@@ -107,7 +108,7 @@ func TestUploadFile(t *testing.T) {
 		}
 		// The same content under another name needs no upload.
 		again := upload{}
-		other, err := a.upload(a.call(), path, "again", &again)
+		other, err := a.UploadFile(a.call(), path, "again", &again)
 		if err != nil || again.how != 0 || !again.ended || again.parts != 0 || other == got {
 			t.Errorf("%d bytes again: %+v, %v", size, again, err)
 		}
@@ -120,11 +121,11 @@ func TestUploadIsResumed(t *testing.T) {
 	path, want := randomFile(t, 9, 23<<20)
 	ctx, cancel := context.WithCancel(a.call())
 	broken := upload{at: map[int]func(){2: cancel}}
-	if _, err := a.upload(ctx, path, "resumed", &broken); err == nil || broken.ended {
+	if _, err := a.UploadFile(ctx, path, "resumed", &broken); err == nil || broken.ended {
 		t.Fatalf("the upload was to break: %+v", broken)
 	}
 	var u upload
-	got, err := a.upload(a.call(), path, "resumed", &u)
+	got, err := a.UploadFile(a.call(), path, "resumed", &u)
 	if err != nil || u.how != 2 {
 		t.Fatalf("%+v, %v", u, err)
 	}
@@ -145,15 +146,14 @@ func TestFileMessages(t *testing.T) {
 		t.Fatal(err)
 	}
 	plain, text := randomFile(t, 5, 3000)
-	conversation := a.mgr.Conversation()
 	for _, c := range []struct {
 		name  string
-		make  func() (*sdk_struct.MsgStruct, error)
+		make  func(d *device) (*sdk_struct.MsgStruct, error)
 		links func(m *sdk_struct.MsgStruct) map[string][]byte
 	}{
 		{
-			"picture", func() (*sdk_struct.MsgStruct, error) {
-				return conversation.CreateImageMessageFromFullPath(a.ctx(), picture)
+			"CreateImageMessageFromFullPath", func(d *device) (*sdk_struct.MsgStruct, error) {
+				return d.mgr.Conversation().CreateImageMessageFromFullPath(d.ctx(), picture)
 			},
 			func(m *sdk_struct.MsgStruct) map[string][]byte {
 				small := fetch(t, m.PictureElem.SnapshotPicture.Url)
@@ -164,20 +164,20 @@ func TestFileMessages(t *testing.T) {
 			},
 		},
 		{
-			"file", func() (*sdk_struct.MsgStruct, error) {
-				return conversation.CreateFileMessageFromFullPath(a.ctx(), plain, "plan.bin")
+			"CreateFileMessageFromFullPath", func(d *device) (*sdk_struct.MsgStruct, error) {
+				return d.mgr.Conversation().CreateFileMessageFromFullPath(d.ctx(), plain, "plan.bin")
 			},
 			func(m *sdk_struct.MsgStruct) map[string][]byte { return map[string][]byte{m.FileElem.SourceURL: text} },
 		},
 		{
-			"sound", func() (*sdk_struct.MsgStruct, error) {
-				return conversation.CreateSoundMessageFromFullPath(a.ctx(), plain, 3)
+			"CreateSoundMessageFromFullPath", func(d *device) (*sdk_struct.MsgStruct, error) {
+				return d.mgr.Conversation().CreateSoundMessageFromFullPath(d.ctx(), plain, 3)
 			},
 			func(m *sdk_struct.MsgStruct) map[string][]byte { return map[string][]byte{m.SoundElem.SourceURL: text} },
 		},
 		{
-			"video", func() (*sdk_struct.MsgStruct, error) {
-				return conversation.CreateVideoMessageFromFullPath(a.ctx(), plain, "mp4", 3, picture)
+			"CreateVideoMessageFromFullPath", func(d *device) (*sdk_struct.MsgStruct, error) {
+				return d.mgr.Conversation().CreateVideoMessageFromFullPath(d.ctx(), plain, "mp4", 3, picture)
 			},
 			func(m *sdk_struct.MsgStruct) map[string][]byte {
 				return map[string][]byte{m.VideoElem.VideoURL: text, m.VideoElem.SnapshotURL: img.Bytes()}
@@ -185,13 +185,19 @@ func TestFileMessages(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m, err := c.make()
+			a, b := a.in(t), b.in(t)
+			m, err := c.make(a)
 			if err != nil {
 				t.Fatal(err)
 			}
-			done, err := conversation.SendMessage(a.call(), m, b.userID, "", &sdkws.OfflinePushInfo{}, false)
+			progress := &progress{}
+			ctx := context.WithValue(a.call(), "callback", progress)
+			done, err := a.mgr.Conversation().SendMessage(ctx, m, b.userID, "", &sdkws.OfflinePushInfo{}, false)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if progress.last.Load() != 100 {
+				t.Errorf("the app was told of %d percent", progress.last.Load())
 			}
 			got := b.received(sent{done.ClientMsgID, done.ServerMsgID, done.SendTime})
 			for link, want := range c.links(got) {
@@ -202,3 +208,10 @@ func TestFileMessages(t *testing.T) {
 		})
 	}
 }
+
+// progress is what the app is told while a file is sent.
+type progress struct{ last atomic.Int64 }
+
+func (p *progress) OnProgress(percent int) { p.last.Store(int64(percent)) }
+func (p *progress) OnError(int32, string)  {}
+func (p *progress) OnSuccess(string)       {}
