@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/parley-im/parley/internal/app"
 )
 
 // patience bounds the wait for what must happen; no test depends on how much
@@ -311,7 +313,7 @@ func (n *node) control(t *testing.T, path string, read func(io.Reader) error) {
 	t.Helper()
 	control := http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(n.data, "control.sock"))
+			return app.DialControl(ctx, n.data)
 		},
 		DisableKeepAlives: true,
 	}}
