@@ -2,7 +2,11 @@ package test
 
 import (
 	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/openimsdk/protocol/push"
@@ -202,4 +206,94 @@ func TestS10Kick(t *testing.T) {
 	// Once each: what comes next comes behind anything that was too much.
 	n.device(t, "alice", platformWeb)
 	awaitPresence(t, b, append(told, event(cmdKicked), event(cmdOffline), presenceEvent{cmdOnline, "alice", "Web"})...)
+}
+
+// TestS30DoubleCheck: after any coming and going, what the API says of who is
+// online agrees with the last event of every user and platform; and a business
+// server that was down gets what it missed when an administrator has it delivered.
+func TestS30DoubleCheck(t *testing.T) {
+	t.Parallel()
+	b := startBusiness(t)
+	n := startNode(t, setup{files: map[string]string{"webhooks.yml": neverDown + "retry: {initial: 10ms, max: 20ms, giveUpAfter: 100ms}\nurl: " + b.URL + presenceWebhooks}})
+	users, platforms := []string{"alice", "bob", "carol"}, []int{platformIOS, platformAndroid, platformWeb}
+	n.register(t, users...)
+
+	random := rand.New(rand.NewPCG(30, 0))
+	here := map[string]*device{}
+	comeAndGo := func(steps int) {
+		t.Helper()
+		for range steps {
+			userID, platform := users[random.IntN(len(users))], platforms[random.IntN(len(platforms))]
+			id := fmt.Sprint(userID, platform)
+			switch d := here[id]; {
+			case d == nil:
+				here[id] = n.device(t, userID, platform)
+			case random.IntN(2) == 0:
+				d.leave()
+				delete(here, id)
+			default:
+				n.call(t, "/auth/force_logout", map[string]any{"userID": userID, "platformID": platform}, nil)
+				delete(here, id)
+			}
+		}
+	}
+	agrees := func(what string) {
+		t.Helper()
+		var asked []struct {
+			UserID               string
+			DetailPlatformStatus []struct{ PlatformID int }
+		}
+		n.call(t, "/user/get_users_online_status", map[string]any{"userIDs": users}, &asked)
+		said := map[string]bool{}
+		for _, u := range asked {
+			for _, p := range u.DetailPlatformStatus {
+				said[fmt.Sprint(u.UserID, p.PlatformID)] = true
+			}
+		}
+		told := map[string]bool{}
+		for _, c := range b.events(cmdOnline, cmdOffline) {
+			if id := fmt.Sprint(c.Event.UserID, c.Event.PlatformID); c.Command == cmdOnline {
+				told[id] = true
+			} else {
+				delete(told, id)
+			}
+		}
+		if !maps.Equal(said, told) || len(said) != len(here) {
+			t.Errorf("%s: the API says %v, the events say %v, connected are %d", what, said, told, len(here))
+		}
+	}
+	settle := func() {
+		t.Helper()
+		poll(t, "every departure to be noticed", func() bool {
+			var asked []struct{ DetailPlatformStatus []struct{ PlatformID int } }
+			n.call(t, "/user/get_users_online_status", map[string]any{"userIDs": users}, &asked)
+			online := 0
+			for _, u := range asked {
+				online += len(u.DetailPlatformStatus)
+			}
+			return online == len(here)
+		})
+		n.awaitEmptyOutbox(t)
+	}
+	comeAndGo(40)
+	settle()
+	agrees("up")
+
+	for _, command := range presenceCommands {
+		b.on(command, saysStatus(http.StatusServiceUnavailable, "down"))
+	}
+	comeAndGo(20)
+	settle()
+	if list := n.run("webhook", "dead"); strings.Count(list, "\n") < 10 {
+		t.Errorf("given up: %s", list)
+	}
+	for _, command := range presenceCommands {
+		b.on(command, says(approval))
+	}
+	n.run("webhook", "replay", "--all")
+	settle()
+	agrees("after the replay")
+	if list := n.run("webhook", "dead"); strings.Count(list, "\n") != 1 {
+		t.Errorf("still given up: %s", list)
+	}
 }
