@@ -163,9 +163,10 @@ func (d *device) readGroupRequests(c contents, h *history) error {
 		return err
 	}
 	for _, r := range received {
-		// The core keeps those of groups its user manages no more.
+		// The core keeps those of groups its user manages no more, and does not load
+		// those of groups he manages from now on.
 		me := c[strings.Join([]string{"member of", r.GroupID, d.userID}, " ")]
-		if me == nil || fmt.Sprint(me["roleLevel"]) == fmt.Sprint(constant.GroupOrdinaryUsers) {
+		if me == nil || fmt.Sprint(me["roleLevel"]) == fmt.Sprint(constant.GroupOrdinaryUsers) || !h.founded[r.GroupID] {
 			continue
 		}
 		putGroupRequest(c, r.LocalGroupRequest, "group request of")
@@ -176,7 +177,8 @@ func (d *device) readGroupRequests(c contents, h *history) error {
 	}
 	for _, r := range sent {
 		// When its user is an ordinary member and changes, or leaves, the core deletes
-		// his own request, for those of others.
+		// his own request, for those of others. Of a request that a member made for him
+		// it does not know that it is his.
 		if !h.belonged[r.GroupID] {
 			putGroupRequest(c, *r, "own group request of")
 		}
@@ -203,7 +205,7 @@ func (d *device) readConversations(c contents, h *history) error {
 		return err
 	}
 	for _, row := range conversations {
-		putConversation(c, row, h.cleared[row.ConversationID])
+		putConversation(c, row, h)
 		log, err := d.chatLog(row.ConversationID)
 		if err != nil {
 			return err
@@ -227,7 +229,7 @@ const (
 	defaultDestructTime = 604800
 )
 
-func putConversation(c contents, row *model_struct.LocalConversation, cleared int64) {
+func putConversation(c contents, row *model_struct.LocalConversation, h *history) {
 	// The core drops what the server says of these, and notes here how far it pulled.
 	row.MinSeq, row.MaxSeq = 0, 0
 	if row.BurnDuration == defaultBurnDuration {
@@ -238,18 +240,17 @@ func putConversation(c contents, row *model_struct.LocalConversation, cleared in
 	}
 	latest := ""
 	var m sdk_struct.MsgStruct
-	if json.Unmarshal([]byte(row.LatestMsg), &m) == nil && m.ClientMsgID != "" && m.Seq > cleared {
+	if json.Unmarshal([]byte(row.LatestMsg), &m) == nil && m.ClientMsgID != "" && m.Seq > h.cleared[row.ConversationID] {
 		latest = fmt.Sprintf("%d %s of type %d by %s", m.Seq, m.ClientMsgID, m.ContentType, m.SendID)
 	} else {
 		// Without a message to show the time of the last one stays, or was never known.
 		row.LatestMsgSendTime = 0
 	}
 	row.LatestMsg = latest
-	if row.ConversationType == constant.SingleChatType && c["friend "+row.UserID] == nil {
-		// Nobody is told how strangers are called now; and a former friend keeps his
-		// remark as a name with who was online then.
-		row.ShowName, row.FaceURL = "", ""
-	}
+	// Friends and groups are compared by themselves. The core names a chat anew beside
+	// storing messages of it, and may write the old name back; nobody is told how
+	// strangers are called now; and a former friend keeps his remark as a name.
+	row.ShowName, row.FaceURL = "", ""
 	c.put(row, "conversation", row.ConversationID)
 }
 

@@ -36,7 +36,8 @@ type history struct {
 	tokens   map[string]string
 	groups   []*society
 	asked    [][2]string      // friend requests nobody answered, from and to
-	belonged map[string]bool  // groups the subject is or was in
+	founded  map[string]bool  // groups the subject made
+	belonged map[string]bool  // groups the subject is or was in, or was invited to
 	cleared  map[string]int64 // by conversation: the last seq the subject sees no more
 	chats    map[string]bool  // single conversations of the subject in which somebody wrote
 	done     []string         // what happened, for a failed test
@@ -53,7 +54,7 @@ type society struct {
 func newHistory(server *harness.Server, seed uint64, users []string) (*history, error) {
 	h := &history{
 		server: server, rng: rand.New(rand.NewPCG(seed, 1)), subject: users[0], users: users,
-		tokens: map[string]string{}, belonged: map[string]bool{}, cleared: map[string]int64{}, chats: map[string]bool{}, counts: map[string]int{},
+		tokens: map[string]string{}, founded: map[string]bool{}, belonged: map[string]bool{}, cleared: map[string]int64{}, chats: map[string]bool{}, counts: map[string]int{},
 	}
 	for _, id := range users {
 		token, err := server.UserToken(id, web)
@@ -663,6 +664,7 @@ func (h *history) found() (string, error) {
 			c.roles[id] = constant.GroupOrdinaryUsers
 		}
 		c.roles[who[0]] = constant.GroupOwner
+		h.founded[id] = who[0] == h.subject
 		if slices.Contains(who, h.subject) {
 			h.belonged[id] = true
 			err = h.entered(id)
@@ -681,6 +683,7 @@ func (h *history) invite() (string, error) {
 	by := one(h.rng, c.members())
 	err := h.act(c, by, "/group/invite_user_to_group", body{"groupID": c.id, "reason": h.number(), "invitedUserIDs": []string{who}})
 	if err == nil {
+		h.belonged[c.id] = h.belonged[c.id] || who == h.subject
 		if err = h.lookIn(c, who); c.roles[who] == 0 {
 			c.asked = append(c.asked, who)
 		}
