@@ -287,6 +287,12 @@ func (d *device) putMessage(c contents, conversationID string, m *model_struct.L
 		// elsewhere meanwhile only the number of unread messages tells.
 		delete(row, "isRead")
 	}
+	if groupID, ok := strings.CutPrefix(conversationID, "sg_"); ok && c["group "+groupID] == nil {
+		// Who left a group is not given its notices any more: a device that was away
+		// till then does not hear of what was revoked meanwhile.
+		delete(row, "content")
+		delete(row, "contentType")
+	}
 }
 
 // mostSeqs is more than any conversation of a history has.

@@ -36,7 +36,7 @@ type history struct {
 	tokens   map[string]string
 	groups   []*society
 	asked    [][2]string      // friend requests nobody answered, from and to
-	founded  map[string]bool  // groups the subject made
+	founded  map[string]bool  // groups the subject made and did not give away
 	belonged map[string]bool  // groups the subject is or was in, or was invited to
 	cleared  map[string]int64 // by conversation: the last seq the subject sees no more
 	chats    map[string]bool  // single conversations of the subject in which somebody wrote
@@ -293,8 +293,9 @@ func (h *history) noticed(what, conversationID string, done func(c *model_struct
 			var latest sdk_struct.MsgStruct
 			_ = json.Unmarshal([]byte(c.LatestMsg), &latest) // may be none
 			// Else the device may look as if it were done because it has yet to begin.
-			arrived := newest <= h.cleared[conversationID] ||
-				slices.ContainsFunc(log, func(m *model_struct.LocalChatLog) bool { return m.Seq == newest })
+			arrived := newest <= h.cleared[conversationID] || slices.ContainsFunc(log, func(m *model_struct.LocalChatLog) bool {
+				return m.Seq == newest && (m.Status >= constant.MsgStatusHasDeleted || latest.Seq >= newest)
+			})
 			if !arrived || !done(c, &latest, log) {
 				return fmt.Errorf("shows %d unread messages, %s as the latest", c.UnreadCount, c.LatestMsg)
 			}
@@ -442,9 +443,14 @@ func (h *history) remove() (string, error) {
 	}
 	if h.away {
 		// A core that hears later of a deleted message counts one unread message less,
-		// even if it was read; and if it hears of a receipt at once, it may write back
-		// the message with the mark.
-		log = slices.DeleteFunc(log, func(m *sdkws.MsgData) bool { return m.SendID != h.subject })
+		// even if it was read; if it hears of a receipt at once, it may write back the
+		// message with the mark; and if the newest message is deleted when it comes back,
+		// it goes on showing the one it knew last.
+		newest, err := h.newest(h.subject, id)
+		if err != nil {
+			return "", err
+		}
+		log = slices.DeleteFunc(log, func(m *sdkws.MsgData) bool { return m.SendID != h.subject || m.Seq == newest })
 		if len(log) == 0 || h.societyOf(id) == nil {
 			return "", errNothing
 		}
@@ -823,6 +829,9 @@ func (h *history) transfer() (string, error) {
 	err := h.act(c, old, "/group/transfer_group", body{"groupID": c.id, "oldOwnerUserID": old, "newOwnerUserID": who})
 	if err == nil {
 		c.roles[old], c.roles[who] = constant.GroupOrdinaryUsers, constant.GroupOwner
+		if old == h.subject {
+			delete(h.founded, c.id)
+		}
 	}
 	return fmt.Sprintf("%s gives group %s to %s", old, c.id, who), err
 }

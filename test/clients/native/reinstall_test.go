@@ -1,7 +1,9 @@
 package native
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -115,6 +117,8 @@ func reinstall(t *testing.T, seed uint64) *history {
 	h.online, h.away = []*device{always}, true
 	live(stepsAway)
 	away.login()
+	// It says that it is in step while it goes on loading lists, beside what it is told.
+	away.sameVersions(always, h)
 	away.scroll() // a core picks its latest messages from what it has loaded
 	h.online, h.away = []*device{always, away}, false
 	if err := h.comeBack(left); err != nil {
@@ -164,6 +168,28 @@ func (d *device) sameAs(other *device, h *history) {
 		}
 		if found := mine.differences(theirs); len(found) > 0 {
 			return fmt.Errorf("%d fields differ:\n%s", len(found), strings.Join(found, "\n"))
+		}
+		return nil
+	})
+}
+
+// sameVersions waits until two installations have the same lists.
+func (d *device) sameVersions(other *device, h *history) {
+	d.t.Helper()
+	d.eventually(fmt.Sprintf("the same lists as on platform %d", other.platform), func() error {
+		mine, err := d.contents(h)
+		if err != nil {
+			return err
+		}
+		theirs, err := other.contents(h)
+		if err != nil {
+			return err
+		}
+		for _, c := range []contents{mine, theirs} {
+			maps.DeleteFunc(c, func(key string, _ map[string]any) bool { return !strings.HasPrefix(key, "version ") })
+		}
+		if found := mine.differences(theirs); len(found) > 0 {
+			return errors.New(strings.Join(found, "\n"))
 		}
 		return nil
 	})
