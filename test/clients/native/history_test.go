@@ -404,10 +404,17 @@ func (h *history) revoke() (string, error) {
 	if err != nil || len(log) == 0 {
 		return "", cmp.Or(err, errNothing)
 	}
-	if h.away && h.societyOf(id) == nil {
+	if h.away {
 		// A core that hears of both at once, that a message was read and that it was
-		// revoked, may write back the text with the mark.
-		log = slices.DeleteFunc(log, func(m *sdkws.MsgData) bool { return m.SendID == h.subject })
+		// revoked, may write back the text with the mark; and of the latest message the
+		// text, if it loads newer ones at once.
+		newest, err := h.newest(h.subject, id)
+		if err != nil {
+			return "", err
+		}
+		log = slices.DeleteFunc(log, func(m *sdkws.MsgData) bool {
+			return m.Seq == newest || h.societyOf(id) == nil && m.SendID == h.subject
+		})
 		if len(log) == 0 {
 			return "", errNothing
 		}
@@ -440,6 +447,14 @@ func (h *history) remove() (string, error) {
 	}
 	if err := h.open(h.subject, id); err != nil {
 		return "", err
+	}
+	if h.societyOf(id) == nil {
+		// Of an own message that is deleted a core may make the latest again, when it
+		// hears that it was read.
+		log = slices.DeleteFunc(log, func(m *sdkws.MsgData) bool { return m.SendID == h.subject })
+		if len(log) == 0 {
+			return "", errNothing
+		}
 	}
 	if h.away {
 		// A core that hears later of a deleted message counts one unread message less,
@@ -480,6 +495,9 @@ func (h *history) clear() (string, error) {
 	last, err := h.newest(h.subject, id)
 	if err != nil {
 		return "", err
+	}
+	if last <= h.cleared[id] {
+		return "", errNothing // of which nothing could be noticed
 	}
 	what := "the subject clears " + id
 	if err := h.as(h.subject, "/msg/clear_conversation_msg", body{
