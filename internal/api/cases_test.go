@@ -305,6 +305,17 @@ func TestGroupSync(t *testing.T) {
 				}
 			}
 		})
+		t.Run("who left and came back meanwhile has the group once", func(t *testing.T) {
+			before := into[group.GetIncrementalJoinGroupResp](t, n.must(n.post("carol", "/group/get_incremental_join_groups", object{"userID": "carol"})))
+			n.must(n.post("alice", "/group/kick_group", object{"groupID": "g", "kickedUserIDs": []string{"carol"}}))
+			n.must(n.post("alice", "/group/invite_user_to_group", object{"groupID": "g", "invitedUserIDs": []string{"carol"}}))
+			got := into[group.GetIncrementalJoinGroupResp](t, n.must(n.post("carol", "/group/get_incremental_join_groups",
+				object{"userID": "carol", "version": before.Version, "versionID": before.VersionID})))
+			// Clients append what is inserted to their list of ids, unless its order changed.
+			if len(got.Insert) != 1 || len(got.Delete) != 0 || got.SortVersion == 0 {
+				t.Errorf("%v", &got)
+			}
+		})
 		t.Run("more joined groups than a delta takes", func(t *testing.T) {
 			first := into[group.GetIncrementalJoinGroupResp](t, n.must(n.post("alice", "/group/get_incremental_join_groups", object{"userID": "alice"})))
 			join := func(count int) *group.GetIncrementalJoinGroupResp {

@@ -174,7 +174,7 @@ func (s *server) joinedGroupChanges(ctx context.Context, req *group.GetIncrement
 		return nil, err
 	}
 	return &group.GetIncrementalJoinGroupResp{
-		Version: d.Version.Version, VersionID: d.Version.ID, Full: d.Full, Delete: d.Deleted,
+		Version: d.Version.Version, VersionID: d.Version.ID, Full: d.Full, Delete: d.Deleted, SortVersion: d.SortVersion,
 		Insert: wire.All(d.Inserted, wire.FromGroup), Update: wire.All(d.Updated, wire.FromGroup),
 	}, nil
 }
