@@ -44,7 +44,7 @@ func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 	if down {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connect: connection refused")}
 	}
-	time.Sleep(l.takes) // virtual
+	time.Sleep(l.takes) // of the bubble's clock
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	op := r.Header.Get("Operationid")
@@ -104,7 +104,7 @@ func TestTenMinuteOutage(t *testing.T) {
 				}); err != nil {
 					t.Fatal(err)
 				}
-				time.Sleep(time.Second)
+				time.Sleep(time.Second) // of the bubble's clock, like all here
 			}
 		}
 		state := func() view { return e.plan.Load().endpoints[DefaultEndpoint].breaker.view() }
@@ -148,7 +148,7 @@ func TestTenMinuteOutage(t *testing.T) {
 		}
 		drained := time.Since(returned)
 		synctest.Wait()
-		time.Sleep(5 * time.Second)
+		time.Sleep(5 * time.Second) // virtual
 		_, got := h.seen()
 		perLane := map[string][]string{}
 		for _, g := range got {
@@ -235,7 +235,7 @@ func TestRateOfAnEndpoint(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(40 * time.Second)
+		time.Sleep(40 * time.Second) // virtual
 		_, got := h.seen()
 		if len(got) != events {
 			t.Fatalf("%d events arrived", len(got))

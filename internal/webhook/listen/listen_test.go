@@ -111,19 +111,19 @@ func TestStandstill(t *testing.T) {
 		if len(errs) != 0 {
 			t.Errorf("%d more calls came back", len(errs))
 		}
-		time.Sleep(betweenFetches + time.Second)
+		time.Sleep(betweenFetches + time.Second) // of the bubble's clock
 		began := time.Now()
 		if _, err := call(ctx, h, id); !errors.Is(err, errNobody) || time.Since(began) != 0 {
 			t.Errorf("without a fetch: %v after %s", err, time.Since(began))
 		}
 		running, stop := context.WithCancel(t.Context())
 		wg.Go(func() { _ = h.Run(running) })
-		time.Sleep(forgotten + 2*time.Second)
+		time.Sleep(forgotten + 2*time.Second) // of the bubble's clock
 		synctest.Wait()
 		if len(*gone) < 1 || (*gone)[0] != EndpointPrefix+id {
 			t.Errorf("gone: %v", *gone)
 		}
-		time.Sleep(10 * time.Second)
+		time.Sleep(10 * time.Second) // of the bubble's clock
 		synctest.Wait()
 		if len(*gone) != 3 {
 			t.Errorf("told %d times of what was left until the third", len(*gone))

@@ -41,7 +41,7 @@ type device struct {
 	mgr      *open_im_sdk.LoginMgr
 	journal  *journal
 	token    string
-	off      *bool // this session is logged out, or was cut off by the server
+	off      *bool // this login has ended, or was cut off by the server
 }
 
 // install makes a device that has never been logged in.

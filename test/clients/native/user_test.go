@@ -202,7 +202,7 @@ func TestGetLoginStatus(t *testing.T) {
 	}
 }
 
-// TestLogout ends this session, on the server too, and no other.
+// TestLogout ends one login, on the server too, and no other.
 func TestLogout(t *testing.T) {
 	a, b, _ := pair(t, shared)
 	desk := install(t, shared, a.userID, windows).login()
