@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/parley-im/parley/internal/im"
@@ -92,6 +94,26 @@ func All(targets []Target, o Outcome, reason string, after time.Duration) []Resu
 	return results
 }
 
+// atOnce is how many requests run side by side for vendors that take one device
+// each.
+const atOnce = 16
+
+// Each pushes to every target by a request of its own, some of them side by side.
+func Each(targets []Target, send func(Target) Result) []Result {
+	results := make([]Result, len(targets))
+	slots := make(chan struct{}, atOnce)
+	var sends sync.WaitGroup
+	for i, t := range targets {
+		slots <- struct{}{}
+		sends.Go(func() {
+			results[i] = send(t)
+			<-slots
+		})
+	}
+	sends.Wait()
+	return results
+}
+
 // NewClient is what vendors are called with: it never follows a redirect, which
 // would hand the credentials to somebody else.
 func NewClient() *http.Client {
@@ -116,12 +138,12 @@ type Answer struct {
 const maxAnswer = 64 << 10
 
 // PostJSON sends a body to a vendor. A request that gets no answer is an error.
-func PostJSON(ctx context.Context, c *http.Client, url string, header http.Header, body any) (Answer, error) {
+func PostJSON(ctx context.Context, c *http.Client, address string, header http.Header, body any) (Answer, error) {
 	raw, err := json.Marshal(body)
 	if err != nil {
 		return Answer{}, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(raw))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(raw))
 	if err != nil {
 		return Answer{}, err
 	}
@@ -150,11 +172,8 @@ func Do(c *http.Client, req *http.Request) (Answer, error) {
 
 // hideURL drops the address from an error: some vendors want a token in it.
 func hideURL(err error) error {
-	var u interface{ Unwrap() error }
-	if errors.As(err, &u) {
-		if inner := u.Unwrap(); inner != nil {
-			return inner
-		}
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return u.Err
 	}
 	return err
 }

@@ -18,8 +18,7 @@ import (
 )
 
 const (
-	batch  = 400
-	atOnce = 16
+	batch = 400 // targets of one Push
 	// renew is how long a provider token is used. Apple refuses one that is older
 	// than an hour, and those who make new ones more often than every 20 minutes.
 	renew = 40 * time.Minute
@@ -84,18 +83,7 @@ func (*Provider) Batch() int { return batch }
 
 // Push implements push.Provider.
 func (p *Provider) Push(ctx context.Context, n push.Notification, targets []push.Target) []push.Result {
-	results := make([]push.Result, len(targets))
-	slots := make(chan struct{}, atOnce)
-	var sends sync.WaitGroup
-	for i, t := range targets {
-		slots <- struct{}{}
-		sends.Go(func() {
-			results[i] = p.send(ctx, n, t)
-			<-slots
-		})
-	}
-	sends.Wait()
-	return results
+	return push.Each(targets, func(t push.Target) push.Result { return p.send(ctx, n, t) })
 }
 
 // provider returns the provider token, a new one if stale is the last.

@@ -19,10 +19,7 @@ import (
 
 const (
 	scope = "https://www.googleapis.com/auth/firebase.messaging"
-	// batch is what is asked for at a time, atOnce how many requests of it run side
-	// by side: HTTP v1 takes one device each.
-	batch  = 400
-	atOnce = 16
+	batch = 400 // targets of one Push
 )
 
 // Options configure a Provider.
@@ -97,18 +94,7 @@ func (p *Provider) Push(ctx context.Context, n push.Notification, targets []push
 	if err != nil {
 		return push.All(targets, push.Later, err.Error(), 0)
 	}
-	results := make([]push.Result, len(targets))
-	slots := make(chan struct{}, atOnce)
-	var sends sync.WaitGroup
-	for i, t := range targets {
-		slots <- struct{}{}
-		sends.Go(func() {
-			results[i] = p.send(ctx, token, n, t)
-			<-slots
-		})
-	}
-	sends.Wait()
-	return results
+	return push.Each(targets, func(t push.Target) push.Result { return p.send(ctx, token, n, t) })
 }
 
 // login returns an access token, another one than stale.
