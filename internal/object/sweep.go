@@ -9,23 +9,13 @@ import (
 	"github.com/parley-im/parley/internal/store"
 )
 
-// sweepStep is the most rows that one transaction of Sweep touches.
+// sweepStep is the most rows that one transaction of a sweep touches.
 const sweepStep = 200
 
-// Sweep deletes what is no longer needed: uploads that ended unfinished, objects
-// of the given causes stored before a time, and contents that nothing names.
-// It works in small steps and returns the errors after trying the rest.
-func (s *Service) Sweep(ctx context.Context, causes []string, before time.Time) error {
-	step := s.Sweeper(causes, before)
-	for {
-		if done, err := step(ctx); done || err != nil {
-			return err
-		}
-	}
-}
-
-// Sweeper returns the steps of a Sweep: each call does one and reports whether
-// it was the last, which returns the errors.
+// Sweeper deletes what is no longer needed: uploads that ended unfinished, objects
+// of the given causes stored before a time, and contents that nothing names. Each
+// call of what it returns does one small step and reports whether it was the last,
+// which returns the errors of all.
 func (s *Service) Sweeper(causes []string, before time.Time) func(context.Context) (done bool, err error) {
 	steps := []func(context.Context) (more bool, err error){s.sweepUploads}
 	for _, cause := range causes {

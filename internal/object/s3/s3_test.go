@@ -253,8 +253,11 @@ func TestPicturesAndForms(t *testing.T) {
 	if got, _, err := image.DecodeConfig(bytes.NewReader(body)); err != nil || got.Width != 20 || got.Height != 10 {
 		t.Errorf("picture %v, %v", got, err)
 	}
-	if err := objects.Sweep(ctx, []string{"c"}, time.Now().Add(time.Hour)); err != nil {
-		t.Fatal(err)
+	step := objects.Sweeper([]string{"c"}, time.Now().Add(time.Hour))
+	for done := false; !done; {
+		if done, err = step(ctx); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if status, _, _ := do(t, http.MethodGet, link, nil); status != http.StatusNotFound {
 		t.Errorf("picture after its object was deleted: %d", status)
