@@ -127,14 +127,7 @@ func (s *server) withMessages(ctx context.Context, rows []im.Conversation, count
 	if err != nil {
 		return 0, nil, err
 	}
-	var peerIDs, groupIDs []string
-	for _, c := range rows {
-		if c.Type == im.GroupChat {
-			groupIDs = append(groupIDs, c.GroupID)
-		} else {
-			peerIDs = append(peerIDs, c.UserID)
-		}
-	}
+	peerIDs, groupIDs := partiesOf(rows)
 	users, err := s.Users.Users(ctx, peerIDs)
 	if err != nil {
 		return 0, nil, err

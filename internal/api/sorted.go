@@ -93,19 +93,24 @@ func (s *server) overviews(ctx context.Context, userID string, rows []im.Convers
 	return list, nil
 }
 
+// partiesOf lists the other sides of conversations: users, and groups.
+func partiesOf(rows []im.Conversation) (peerIDs, groupIDs []string) {
+	for _, c := range rows {
+		if c.Type == im.GroupChat {
+			groupIDs = append(groupIDs, c.GroupID)
+		} else {
+			peerIDs = append(peerIDs, c.UserID)
+		}
+	}
+	return peerIDs, groupIDs
+}
+
 // fromOverviews converts a page, adding the names and faces of the peers and
 // groups.
 func (s *server) fromOverviews(ctx context.Context, page []overview) ([]*conversation.ConversationElem, error) {
 	peers, groups := map[string]im.User{}, map[string]im.Group{}
 	for some := range slices.Chunk(page, overviewsAtOnce) {
-		var userIDs, groupIDs []string
-		for _, o := range some {
-			if o.Type == im.GroupChat {
-				groupIDs = append(groupIDs, o.GroupID)
-			} else {
-				userIDs = append(userIDs, o.UserID)
-			}
-		}
+		userIDs, groupIDs := partiesOf(wire.All(some, func(o overview) im.Conversation { return o.Conversation }))
 		users, err := s.Users.Users(ctx, userIDs)
 		if err != nil {
 			return nil, err
