@@ -65,17 +65,20 @@ var arrows = map[string][]string{
 
 	// A leaf: the callbacks, which the configuration needs too.
 	"internal/webhook/registry": {"hooks/payload"},
-	"internal/config":           {"internal/webhook/registry", "hooks/signature", "internal/cron"},
+	"internal/config":           {"internal/webhook/registry", "hooks/signature", "internal/cron", "internal/edge"},
+
+	// A leaf: the network in front of the ports.
+	"internal/edge": {},
 
 	// What may change while the server runs.
 	"internal/reload": {"internal/im", "internal/store", "internal/config"},
 
 	// Edges.
 	"internal/api": {
-		"internal/im", "internal/wire", "internal/store", "internal/message", "internal/presence", "internal/auth",
+		"internal/im", "internal/edge", "internal/wire", "internal/store", "internal/message", "internal/presence", "internal/auth",
 		"internal/user", "internal/relation", "internal/group", "internal/conversation", "internal/object", "internal/device", "internal/reload", "internal/webhook/explain", "internal/webhook/listen",
 	},
-	"internal/gateway":        {"internal/im", "internal/wire", "internal/auth", "internal/conversation", "internal/message", "internal/presence"},
+	"internal/gateway":        {"internal/im", "internal/edge", "internal/wire", "internal/auth", "internal/conversation", "internal/message", "internal/presence"},
 	"internal/webhook":        {"internal/im", "internal/wire", "internal/store", "internal/outbox", "internal/webhook/registry", "hooks/payload", "hooks/signature"},
 	"internal/webhook/listen": {"internal/im", "internal/webhook", "internal/webhook/registry"},
 	// A client: what the tools do on the machine of who writes a handler.
@@ -138,7 +141,7 @@ var outside = []struct {
 	},
 	{
 		"net/http",
-		[]string{"internal/api", "internal/gateway", "internal/webhook", "internal/webhook/listen", "internal/handlerkit", "internal/admin", "internal/push", "internal/push/apns", "internal/push/fcm", "internal/push/getui", "internal/push/jpush", "internal/push/pushtest", "internal/app", "internal/bench", "internal/conform", "internal/imtest", "cmd/parley", "hooks", "hooks/signature", "examples/go-handler"},
+		[]string{"internal/api", "internal/gateway", "internal/edge", "internal/webhook", "internal/webhook/listen", "internal/handlerkit", "internal/admin", "internal/push", "internal/push/apns", "internal/push/fcm", "internal/push/getui", "internal/push/jpush", "internal/push/pushtest", "internal/app", "internal/bench", "internal/conform", "internal/imtest", "cmd/parley", "hooks", "hooks/signature", "examples/go-handler"},
 		"nouns and what is below them know no network",
 	},
 	{"github.com/gorilla/websocket", []string{"internal/gateway", "internal/bench", "internal/imtest"}, "sockets are the gateway's"},

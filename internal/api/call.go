@@ -33,7 +33,7 @@ func adapt[Req, Resp any](s *server, badBody int, may rule[Req], f func(context.
 			q.takeQuery(r)
 		}
 		if a, ok := any(req).(addressTaker); ok {
-			a.takeAddress(r, s.PublicURL)
+			a.takeAddress(r, s.PublicURL, s.Peers.Secure(r))
 		}
 		if err := decode(r.Body, req); err != nil {
 			status := badBody
@@ -67,7 +67,7 @@ type queryTaker interface{ takeQuery(r *http.Request) }
 
 // addressTaker is a request whose answer holds links to this server.
 type addressTaker interface {
-	takeAddress(r *http.Request, public string)
+	takeAddress(r *http.Request, public string, secure bool)
 }
 
 // checker is a request that knows what it needs; the protocol's types do.

@@ -3,7 +3,6 @@ package api
 import (
 	"errors"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
 	"strings"
 
@@ -90,17 +89,11 @@ func (s *server) identify(next http.Handler) http.Handler {
 				return
 			}
 			r = r.WithContext(im.WithCaller(ctx, im.Caller{
-				UserID: claims.UserID, Platform: claims.Platform, Admin: s.Auth.IsAdmin(claims.UserID), Addr: remoteAddr(r),
+				UserID: claims.UserID, Platform: claims.Platform, Admin: s.Auth.IsAdmin(claims.UserID), Addr: s.Peers.Addr(r),
 			}))
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// remoteAddr is where a request came from, as far as the socket knows.
-func remoteAddr(r *http.Request) netip.Addr {
-	from, _ := netip.ParseAddrPort(r.RemoteAddr) // zero if it is none
-	return from.Addr().Unmap()
 }
 
 func hasPrefix(s string, prefixes []string) bool {

@@ -17,19 +17,19 @@ import (
 // answer (rest-api 5.1). It ends with a slash.
 type address struct{ base string }
 
-func (a *address) takeAddress(r *http.Request, public string) {
-	a.base = baseOf(r, public)
+func (a *address) takeAddress(r *http.Request, public string, secure bool) {
+	a.base = baseOf(r, public, secure)
 }
 
 // baseOf prefers the configured address, then what a proxy in front says.
-func baseOf(r *http.Request, public string) string {
+func baseOf(r *http.Request, public string, secure bool) string {
 	base := public
 	if base == "" {
 		base = r.Header.Get("X-Request-Api")
 	}
 	if u, err := url.Parse(base); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		base = "http://" + r.Host
-		if r.TLS != nil {
+		if secure {
 			base = "https://" + r.Host
 		}
 	}

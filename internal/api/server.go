@@ -15,6 +15,7 @@ import (
 	"github.com/parley-im/parley/internal/auth"
 	"github.com/parley-im/parley/internal/conversation"
 	"github.com/parley-im/parley/internal/device"
+	"github.com/parley-im/parley/internal/edge"
 	"github.com/parley-im/parley/internal/group"
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/message"
@@ -61,6 +62,8 @@ type Options struct {
 	Why     func(ctx context.Context, q explain.Question) (explain.Report, error)
 	Config  Configuration
 	Version string // of this server
+	// Peers knows the addresses of clients behind proxies.
+	Peers *edge.Peers
 
 	MaxBody int64 // bytes of a request body
 	// PublicURL is the address in links to objects, "" for the one that was called.

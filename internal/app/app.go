@@ -26,6 +26,7 @@ import (
 	"github.com/parley-im/parley/internal/auth"
 	"github.com/parley-im/parley/internal/config"
 	"github.com/parley-im/parley/internal/delivery"
+	"github.com/parley-im/parley/internal/edge"
 	"github.com/parley-im/parley/internal/gateway"
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/jobs"
@@ -81,6 +82,7 @@ type server struct {
 	gateway   *gateway.Server
 	auth      *auth.Service
 	config    *reload.Service // what may change while the server runs
+	peers     *edge.Peers
 	styles    atomic.Pointer[func(im.ContentType) message.NoticeStyle]
 	services  api.Options
 	closers   []func() error // run last
@@ -108,8 +110,12 @@ func build(ctx context.Context, o Options) (*server, error) {
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	s := &server{options: o, log: o.Logger}
-	var err error
+	s := &server{options: o, log: o.Logger, peers: &edge.Peers{}}
+	useEdge, err := s.prepareEdge(c)
+	if err != nil {
+		return nil, err
+	}
+	useEdge()
 	if s.secret, s.created, err = secret(c); err != nil {
 		return nil, err
 	}

@@ -30,20 +30,24 @@ func (s *server) runConfig(ctx context.Context) error { return s.config.Run(ctx,
 // apply hands out the live values. What can fail comes first, and is not seen
 // until nothing can fail any more.
 func (s *server) apply(ctx context.Context, users *user.Service, c *config.Config) error {
+	useEdge, err := s.prepareEdge(c)
+	if err != nil {
+		return err
+	}
 	useLog := func() {}
 	if s.options.Logs != nil {
-		var err error
 		if useLog, err = s.options.Logs.Prepare(c.Log); err != nil {
 			return err
 		}
 	}
-	if err := users.EnsureAdmins(ctx, adminUsers(c)); err != nil {
+	if err = users.EnsureAdmins(ctx, adminUsers(c)); err != nil {
 		return err
 	}
-	if err := s.hooks.Reload(s.listens.Overlay(webhookConfig(c))); err != nil {
+	if err = s.hooks.Reload(s.listens.Overlay(webhookConfig(c))); err != nil {
 		return fmt.Errorf("webhooks: %w", err)
 	}
 	useLog()
+	useEdge()
 	s.store.SetOutboxBytes(c.Webhooks.Outbox.MaxBytes)
 	s.outbox.Tune(outbox.Retry(c.Webhooks.Retry))
 	s.auth.SetRules(authRules(c))

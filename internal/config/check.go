@@ -19,6 +19,7 @@ func (l *loader) check() {
 	l.checkReplaced()
 	l.checkPush()
 	l.checkObject()
+	l.checkEdge()
 	l.checkCron()
 	l.checkWebhooks()
 }

@@ -39,6 +39,7 @@ type Config struct {
 	Object       Object
 	Cron         Cron
 	Limits       Limits
+	Edge         Edge
 }
 
 // Share is what the server has in common with the business server.
@@ -220,6 +221,12 @@ type Cron struct {
 type Limits struct {
 	SendsPerSecond int // 0 means no limit
 	SendBurst      int
+}
+
+// Edge says what is in front of the ports. All of it may change in a running
+// server.
+type Edge struct {
+	TrustedProxies []string // addresses and networks
 }
 
 // Webhooks is webhooks.yml.

@@ -114,7 +114,7 @@ func (e *Effective) WithLive(next *Effective) *Effective {
 func (c *Config) WithLive(next *Config) *Config {
 	out := *c
 	out.Share.Admins, out.Share.MultiLogin = next.Share.Admins, next.Share.MultiLogin
-	out.Log, out.Notification, out.Webhooks = next.Log, next.Notification, next.Webhooks
+	out.Log, out.Notification, out.Webhooks, out.Edge = next.Log, next.Notification, next.Webhooks, next.Edge
 	return &out
 }
 
