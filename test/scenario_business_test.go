@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path"
@@ -85,8 +86,18 @@ type business struct {
 // it, so that it ends later.
 func startBusiness(t *testing.T) *business {
 	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return startBusinessOn(t, l)
+}
+
+func startBusinessOn(t *testing.T, l net.Listener) *business {
+	t.Helper()
 	b := &business{t: t, answers: make(map[string]answerer), changed: make(chan struct{})}
-	b.Server = httptest.NewServer(b)
+	b.Server = &httptest.Server{Listener: l, Config: &http.Server{Handler: b, ReadHeaderTimeout: patience}}
+	b.Start()
 	t.Cleanup(b.Close)
 	return b
 }

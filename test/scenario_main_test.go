@@ -10,7 +10,8 @@ import (
 
 // Tests whose names begin with S and a number are acceptance scenarios of the
 // webhooks, from what people who ran OpenIM's callbacks complained about. The
-// numbers are those of the requirements; some are tests of other packages.
+// numbers are those of the requirements; TestEveryScenarioHasATest holds them
+// together.
 
 // TestMain builds the server once for all tests of this package, unless
 // PARLEY_BIN names one.
