@@ -107,6 +107,9 @@ var arrows = map[string][]string{
 
 	// A client: it knows the wire and nothing of the server.
 	"internal/bench": {"internal/wire"},
+	"internal/phone": {"internal/wire"},
+	// Plays with two phones in the server itself.
+	"internal/trial": {"internal/im", "internal/store", "internal/phone", "internal/webhook"},
 	// Another: it knows callbacks as their handlers do.
 	"internal/conform": {"hooks/payload", "hooks/signature", "internal/webhook/registry"},
 
@@ -136,15 +139,15 @@ var outside = []struct {
 	{"github.com/pressly/goose", []string{"internal/store"}, "migrations are store's"},
 	{
 		"github.com/openimsdk/protocol",
-		[]string{"internal/wire", "internal/api", "internal/gateway", "internal/webhook", "internal/push", "internal/bench", "internal/imtest"},
+		[]string{"internal/wire", "internal/api", "internal/gateway", "internal/webhook", "internal/push", "internal/bench", "internal/phone", "internal/imtest"},
 		"OpenIM's types end at the edges",
 	},
 	{
 		"net/http",
-		[]string{"internal/api", "internal/gateway", "internal/edge", "internal/webhook", "internal/webhook/listen", "internal/handlerkit", "internal/admin", "internal/push", "internal/push/apns", "internal/push/fcm", "internal/push/getui", "internal/push/jpush", "internal/push/pushtest", "internal/app", "internal/bench", "internal/conform", "internal/imtest", "cmd/parley", "hooks", "hooks/signature", "examples/go-handler"},
+		[]string{"internal/api", "internal/gateway", "internal/edge", "internal/webhook", "internal/webhook/listen", "internal/handlerkit", "internal/admin", "internal/push", "internal/push/apns", "internal/push/fcm", "internal/push/getui", "internal/push/jpush", "internal/push/pushtest", "internal/app", "internal/bench", "internal/phone", "internal/trial", "internal/conform", "internal/imtest", "cmd/parley", "hooks", "hooks/signature", "examples/go-handler"},
 		"nouns and what is below them know no network",
 	},
-	{"github.com/gorilla/websocket", []string{"internal/gateway", "internal/bench", "internal/imtest"}, "sockets are the gateway's"},
+	{"github.com/gorilla/websocket", []string{"internal/gateway", "internal/bench", "internal/phone", "internal/imtest"}, "sockets are the gateway's"},
 	{"github.com/alecthomas/kong", []string{"cmd/parley"}, "the command line is main's"},
 	{"github.com/santhosh-tekuri/jsonschema", nil, "schemas are validated in tests"},
 	{"testing", []string{"internal/store/storetest", "internal/push/pushtest", "internal/imtest"}, "test code stays out of the binary"},

@@ -37,6 +37,7 @@ import (
 	"github.com/parley-im/parley/internal/reload"
 	"github.com/parley-im/parley/internal/spread"
 	"github.com/parley-im/parley/internal/store"
+	"github.com/parley-im/parley/internal/trial"
 	"github.com/parley-im/parley/internal/webhook"
 	"github.com/parley-im/parley/internal/webhook/listen"
 	"github.com/parley-im/parley/internal/wire"
@@ -75,6 +76,8 @@ type server struct {
 	hooks     *webhook.Engine
 	push      *push.Service
 	listens   *listen.Hub // temporary handlers
+	trial     *trial.Service
+	wsAddress string // of the first WebSocket port, set once before anything is served
 	outbox    *outbox.Outbox
 	jobs      *jobs.Runner
 	spreads   *spread.Spreader
@@ -121,7 +124,8 @@ func build(ctx context.Context, o Options) (*server, error) {
 	}
 	isAdmin := func(userID string) bool { return s.auth.IsAdmin(userID) }
 	s.listens = s.listenHub()
-	s.hooks, err = webhook.New(webhookConfig(c), webhook.Options{IsAdmin: isAdmin, Listeners: s.listeners, Listen: s.listens, Logger: o.Logger})
+	s.trial = s.newTrial()
+	s.hooks, err = webhook.New(s.webhooks(c), webhook.Options{IsAdmin: isAdmin, Listeners: s.listeners, Listen: handlers{s}, Logger: o.Logger})
 	if err != nil {
 		return nil, err
 	}
@@ -191,6 +195,7 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 	if err != nil {
 		return errors.Join(err, closeAll(apiListeners), closeAll(wsListeners))
 	}
+	s.wsAddress = "ws://" + reachable(wsListeners[0])
 	s.listening = []string{"API " + addresses("", apiListeners), "WebSocket " + addresses("", wsListeners)}
 	// Background parts outlive the edges: what a last request records is still
 	// taken up by them.
@@ -212,6 +217,7 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 	start(s.outbox.Run)
 	start(s.runConfig)
 	start(s.runListens)
+	start(s.trial.Run)
 	start(s.jobs.Run)
 	start(s.spreads.Run)
 	start(func(ctx context.Context) error { return s.hooks.Run(ctx, s.store) })
@@ -247,6 +253,7 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 	<-edgeCtx.Done()
 	s.log.InfoContext(ctx, "stopping")
 	s.listens.Shutdown() // fetches wait for long
+	s.trial.Shutdown(context.WithoutCancel(ctx))
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	_ = sockets.Shutdown(drain) // stops accepting; upgraded connections are the gateway's

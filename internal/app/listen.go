@@ -5,10 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
-	"strings"
 
 	"github.com/parley-im/parley/internal/api"
-	"github.com/parley-im/parley/internal/config"
 	"github.com/parley-im/parley/internal/store"
 	"github.com/parley-im/parley/internal/webhook"
 	"github.com/parley-im/parley/internal/webhook/listen"
@@ -17,11 +15,9 @@ import (
 // listenHub builds what lets people who write handlers receive callbacks.
 func (s *server) listenHub() *listen.Hub {
 	return listen.New(listen.Options{
-		Changed: func(context.Context) error {
-			return s.config.With(func(c *config.Config) error { return s.hooks.Reload(s.listens.Overlay(webhookConfig(c))) })
-		},
-		Gone:   s.dropListener,
-		Logger: s.log,
+		Changed: s.reloadWebhooks,
+		Gone:    s.dropListener,
+		Logger:  s.log,
 	})
 }
 
@@ -49,7 +45,7 @@ func (s *server) runListens(ctx context.Context) error {
 		s.log.WarnContext(ctx, "webhook events that wait cannot be listed", slog.Any("error", err))
 	}
 	for _, b := range waiting {
-		if strings.HasPrefix(b.Endpoint, listen.EndpointPrefix) {
+		if temporary(b.Endpoint) {
 			s.listens.Left(b.Endpoint)
 		}
 	}

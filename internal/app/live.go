@@ -43,7 +43,7 @@ func (s *server) apply(ctx context.Context, users *user.Service, c *config.Confi
 	if err = users.EnsureAdmins(ctx, adminUsers(c)); err != nil {
 		return err
 	}
-	if err = s.hooks.Reload(s.listens.Overlay(webhookConfig(c))); err != nil {
+	if err = s.hooks.Reload(s.webhooks(c)); err != nil {
 		return fmt.Errorf("webhooks: %w", err)
 	}
 	useLog()

@@ -27,7 +27,7 @@ func (e *Engine) WithDeadline(ctx context.Context) context.Context {
 // *im.Error. asked tells whether a handler was called: time went by, and rules
 // must be checked again.
 func (e *Engine) BeforeSend(ctx context.Context, m *im.Message) (asked bool, err error) {
-	p := e.plan.Load()
+	p := e.plan.Load().ofMessage(m)
 	cb := e.sendCallback(p, m)
 	if cb == nil {
 		return false, nil
@@ -40,7 +40,7 @@ func (e *Engine) BeforeSend(ctx context.Context, m *im.Message) (asked bool, err
 // caller's own copy. changed lists the fields that got another value, by their
 // wire names; ids and times are not listed. asked is as for BeforeSend.
 func (e *Engine) Modify(ctx context.Context, m *im.Message) (asked bool, changed []string, err error) {
-	p := e.plan.Load()
+	p := e.plan.Load().ofMessage(m)
 	cb := p.modifyCallback(m)
 	if cb == nil {
 		return false, nil, nil
@@ -58,7 +58,7 @@ func (e *Engine) Modify(ctx context.Context, m *im.Message) (asked bool, changed
 
 // Asks reports whether a handler would be asked about m before it is sent.
 func (e *Engine) Asks(m *im.Message) bool {
-	p := e.plan.Load()
+	p := e.plan.Load().ofMessage(m)
 	return e.sendCallback(p, m) != nil || p.modifyCallback(m) != nil
 }
 
@@ -126,7 +126,7 @@ func (e *Engine) ask(ctx context.Context, p *plan, cb *callback, s subject, body
 		e.settle(ctx, cb.endpoint, cb.Key, l, judge(resp, failure, d.usable()))
 	}
 	e.mirror(ctx, p, cb, s, r, d)
-	e.report(ctx, cb, s, resp, d, time.Since(began))
+	p.saw(e.report(ctx, cb, s, resp, d, time.Since(began)), body)
 	if d.refusal != nil {
 		return nil, d.refusal
 	}
@@ -165,8 +165,8 @@ func (e *Engine) call(ctx context.Context, p *plan, cb *callback, r request) (re
 	return p.client.post(ctx, r)
 }
 
-// report logs a before-call and puts it into the delivery log.
-func (e *Engine) report(ctx context.Context, cb *callback, s subject, resp response, d decision, took time.Duration) {
+// report logs a before-call and puts it into the delivery log, and returns its row.
+func (e *Engine) report(ctx context.Context, cb *callback, s subject, resp response, d decision, took time.Duration) store.Delivery {
 	row := store.Delivery{
 		Callback: cb.Key, Command: cb.Command, Kind: store.DeliveryBefore,
 		OperationID: im.OperationOf(ctx), Subject: s.id, ClientMsgID: s.clientMsgID, ServerMsgID: s.serverMsgID,
@@ -187,6 +187,7 @@ func (e *Engine) report(ctx context.Context, cb *callback, s subject, resp respo
 		e.log.WarnContext(ctx, "webhook answers hold no actionCode and no nextCode, which approves (said once)",
 			slog.String("callback", cb.Key))
 	}
+	return row
 }
 
 // logCall writes one line about one call: a warning if something was not as it

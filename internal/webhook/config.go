@@ -38,6 +38,9 @@ type Config struct {
 	Alert       AlertHook
 	Verify      Verify
 	Keep        Keep
+	Trial       *Trial // nil for none
+
+	name string // of the endpoint at URL, default DefaultEndpoint
 }
 
 // Keep bounds what is kept to be looked at later.

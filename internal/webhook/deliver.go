@@ -91,6 +91,7 @@ func (e *Engine) Deliver(ctx context.Context, ev *store.OutboxEvent, attempt int
 	}
 	res.Reason = row.Reason
 	e.logCall(ctx, to.shown, row)
+	p.saw(row, ev.Body)
 	return res
 }
 

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -33,6 +34,7 @@ type plan struct {
 	alertHook alertTarget
 	verify    Verify
 	keep      Keep
+	trial     *trial // nil for none
 }
 
 // reach is what decides which handlers can be called.
@@ -105,9 +107,9 @@ func newPlan(cfg Config, o Options, old *plan) (*plan, error) {
 		}
 		return ep
 	}
-	names := map[string]string{cfg.URL: DefaultEndpoint}
+	names := map[string]string{cfg.URL: cmp.Or(cfg.name, DefaultEndpoint)}
 	if _, err := newTarget(cfg.URL, "", cfg.CommandInQuery); err == nil {
-		add(DefaultEndpoint, cfg.URL)
+		add(names[cfg.URL], cfg.URL)
 	}
 	for _, desc := range registry.All() {
 		c := cfg.Callbacks[desc.Key]
@@ -167,6 +169,9 @@ func newPlan(cfg Config, o Options, old *plan) (*plan, error) {
 		p.wanted[kind] = slices.ContainsFunc(ids, func(id registry.ID) bool { return p.on[id] != nil })
 	}
 	p.settle(cfg, o, old)
+	if err := p.setApart(cfg, o, old); err != nil {
+		return nil, err
+	}
 	return p, nil
 }
 

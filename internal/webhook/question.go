@@ -34,11 +34,14 @@ var questions = [im.QuestionKinds]registry.ID{
 }
 
 // Wants implements im.Hooks.
-func (e *Engine) Wants(kind im.QuestionKind) bool { return e.plan.Load().on[questions[kind]] != nil }
+func (e *Engine) Wants(kind im.QuestionKind) bool {
+	p, id := e.plan.Load(), questions[kind]
+	return p.on[id] != nil || p.trial != nil && p.trial.plan.on[id] != nil
+}
 
 // Ask implements im.Hooks.
 func (e *Engine) Ask(ctx context.Context, q im.Question) error {
-	p := e.plan.Load()
+	p := e.plan.Load().ofQuestion(q)
 	cb := p.on[questions[q.QuestionKind()]]
 	if cb == nil {
 		return nil

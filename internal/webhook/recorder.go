@@ -47,7 +47,7 @@ func (e *Engine) Enabled(kind im.EventKind) bool {
 // Render implements store.Recorder: it makes the outbox rows of an event, one
 // for each endpoint that wants it.
 func (e *Engine) Render(event im.Event) []store.OutboxEvent {
-	p := e.plan.Load()
+	p := e.plan.Load().ofEvent(event)
 	return p.spread(e.rows(p, event), event)
 }
 

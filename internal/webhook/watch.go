@@ -146,6 +146,9 @@ func (c *client) connect(ctx context.Context, base string) error {
 	if err != nil {
 		return err
 	}
+	if u.Scheme == ListenScheme {
+		return nil // nothing to connect to
+	}
 	port := u.Port()
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
