@@ -86,5 +86,11 @@ func (s *statusCmd) Run(ctx context.Context, w io.Writer) error {
 	for _, p := range out.Problems {
 		fmt.Fprintf(w, "  %s\n", p.Error())
 	}
+	for _, b := range out.Beside {
+		fmt.Fprintf(w, "%s since %s: %s\n", b.Name, b.Since.Time().Format(time.RFC3339), b.InUse)
+		if b.Problem != "" {
+			fmt.Fprintf(w, "  what the files hold now was refused at %s: %s\n", b.RefusedAt.Time().Format(time.RFC3339), b.Problem)
+		}
+	}
 	return nil
 }

@@ -86,9 +86,11 @@ type server struct {
 	auth      *auth.Service
 	config    *reload.Service // what may change while the server runs
 	peers     *edge.Peers
-	styles    atomic.Pointer[func(im.ContentType) message.NoticeStyle]
-	services  api.Options
-	closers   []func() error // run last
+
+	certificate *edge.Certificate // of both ports; nil without TLS
+	styles      atomic.Pointer[func(im.ContentType) message.NoticeStyle]
+	services    api.Options
+	closers     []func() error // run last
 
 	mu        sync.Mutex
 	addresses []netip.AddrPort // our own, which webhooks must not call
@@ -119,6 +121,9 @@ func build(ctx context.Context, o Options) (*server, error) {
 		return nil, err
 	}
 	useEdge()
+	if err = s.openCertificate(); err != nil {
+		return nil, err
+	}
 	if s.secret, s.created, err = secret(c); err != nil {
 		return nil, err
 	}
@@ -233,7 +238,7 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 		for _, l := range listeners {
 			edges.Go(func() error {
 				if h == sockets {
-					l = gateway.CorkListener(l)
+					l = gateway.CorkListener(l) // over TLS: a batch is one record
 				}
 				if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 					return fmt.Errorf("serve %s: %w", l.Addr(), err)
@@ -242,8 +247,8 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 			})
 		}
 	}
-	run(rest, apiListeners...)
-	run(sockets, wsListeners...)
+	run(rest, s.encrypted(apiListeners, "h2", "http/1.1")...)
+	run(sockets, s.encrypted(wsListeners, "http/1.1")...) // no upgrade in HTTP/2
 	run(local, control)
 	s.report(apiListeners, wsListeners, time.Since(started))
 	if err := s.writeReady(apiListeners[0], wsListeners[0]); err != nil {
@@ -318,7 +323,7 @@ func (s *server) writeReady(apiL, wsL net.Listener) error {
 		API    string `json:"api"`
 		WS     string `json:"ws"`
 		Secret string `json:"secret"`
-	}{os.Getpid(), "http://" + reachable(apiL), "ws://" + reachable(wsL), s.secret})
+	}{os.Getpid(), s.scheme("http") + reachable(apiL), s.scheme("ws") + reachable(wsL), s.secret})
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ func (s *server) watchConfig(users *user.Service) {
 		Source: s.options.Source, Config: s.options.Config, Report: s.options.Report,
 		Apply:   func(ctx context.Context, c *config.Config) error { return s.apply(ctx, users, c) },
 		Applied: func(r *config.Report) { s.printReport(r) },
+		Beside:  s.beside(),
 		Store:   s.store, Logger: s.log,
 	})
 }

@@ -14,8 +14,8 @@ import (
 func (s *server) report(apiL, wsL []net.Listener, took time.Duration) {
 	o := s.options
 	fmt.Fprintf(o.Stdout, "Parley %s (%s), ready in %d ms\n", o.Version, runtime.Version(), took.Milliseconds())
-	fmt.Fprintf(o.Stdout, "  API        %s\n", addresses("http://", apiL))
-	fmt.Fprintf(o.Stdout, "  WebSocket  %s\n", addresses("ws://", wsL))
+	fmt.Fprintf(o.Stdout, "  API        %s\n", addresses(s.scheme("http"), apiL))
+	fmt.Fprintf(o.Stdout, "  WebSocket  %s\n", addresses(s.scheme("ws"), wsL))
 	storage := "SQLite in " + o.Config.DataDir
 	if o.Config.Storage.Postgres.URL != "" {
 		storage = "PostgreSQL; files in " + o.Config.DataDir

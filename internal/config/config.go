@@ -40,6 +40,7 @@ type Config struct {
 	Cron         Cron
 	Limits       Limits
 	Edge         Edge
+	TLS          TLS
 }
 
 // Share is what the server has in common with the business server.
@@ -223,6 +224,12 @@ type Limits struct {
 	SendBurst      int
 }
 
+// TLS encrypts both ports when it has files.
+type TLS struct {
+	CertFile, KeyFile string // PEM; relative to Dir
+	MinVersion        string // "1.2" or "1.3"
+}
+
 // Edge says what is in front of the ports. All of it may change in a running
 // server.
 type Edge struct {
@@ -392,6 +399,7 @@ func Default() *Config {
 		},
 		Object: Object{Dir: "openim", MaxSize: 10 << 30},
 		Limits: Limits{SendBurst: 20},
+		TLS:    TLS{MinVersion: "1.2"},
 		Cron: Cron{
 			Schedule: "0 2 * * *", RetainChatRecords: 365 * day, FileExpire: 180 * day,
 			DeleteObjectTypes: []string{"msg-picture", "msg-file", "msg-voice", "msg-video", "msg-video-snapshot", "sdklog"},

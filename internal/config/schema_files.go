@@ -111,7 +111,7 @@ func ownSchema() *file {
 				key{name: "teamID", kind: text, doc: "id of the developer team", bind: func(d *draft) any { return &d.Push.APNs.TeamID }},
 				key{name: "topic", kind: text, doc: "bundle id of the app", bind: func(d *draft) any { return &d.Push.APNs.Topic }},
 			)),
-			edgeKeys(),
+			tlsKeys(), edgeKeys(),
 			sect("limits",
 				key{
 					name: "sendsPerSecond", kind: integer, lo: 0, hi: 1_000_000, bind: func(d *draft) any { return &d.Limits.SendsPerSecond },

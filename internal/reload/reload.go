@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,6 +45,8 @@ type Options struct {
 	Apply func(ctx context.Context, c *config.Config) error
 	// Applied is told after a change took effect.
 	Applied func(r *config.Report)
+	// Beside are other files that a running server takes over.
+	Beside []Beside
 
 	Store  *store.Store // keeps the history
 	Logger *slog.Logger // default: discards
@@ -63,6 +66,7 @@ type Service struct {
 	report    *config.Report
 	effective *config.Effective
 	status    Status
+	beside    []BesideStatus
 }
 
 // Status is what became of the files.
@@ -77,6 +81,8 @@ type Status struct {
 	RefusedAt im.Millis        `json:"refusedAt,omitempty"`
 	// Pending are changes that wait for a restart.
 	Pending []config.Change `json:"pending,omitempty"`
+	// Beside are files that are no configuration themselves.
+	Beside []BesideStatus `json:"beside,omitempty"`
 }
 
 // Outcome is what one reload did.
@@ -102,6 +108,9 @@ func New(o Options) *Service {
 	}
 	s := &Service{o: o, log: o.Logger, config: o.Config, report: o.Report, effective: o.Report.Effective}
 	s.status.Since = im.MillisOf(o.Now())
+	for _, b := range o.Beside {
+		s.beside = append(s.beside, BesideStatus{Name: b.Name, Files: b.Files, Since: s.status.Since})
+	}
 	s.status.Hash = s.snapshot().Hash
 	return s
 }
@@ -124,7 +133,12 @@ func (s *Service) With(f func(*config.Config) error) error {
 func (s *Service) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.status
+	out := s.status
+	out.Beside = slices.Clone(s.beside)
+	for i, b := range s.o.Beside {
+		out.Beside[i].InUse = b.Describe()
+	}
+	return out
 }
 
 // Snapshot describes the configuration in effect.
@@ -144,36 +158,44 @@ func (s *Service) Run(ctx context.Context, signals <-chan os.Signal) error {
 	}
 	tick := time.NewTicker(s.o.Every)
 	defer tick.Stop()
-	if s.report.Dir == "" {
+	dir := s.report.Dir
+	if dir == "" && len(s.o.Beside) == 0 {
 		tick.Stop()
 	}
-	// What the files are at the start is not known: they may have changed since
-	// they were read.
-	var taken, seen [config.FingerprintSize]byte
+	files := watched{fingerprint: func() [config.FingerprintSize]byte { return config.Fingerprint(dir) }}
+	beside := make([]watched, len(s.o.Beside))
+	for i, b := range s.o.Beside {
+		beside[i].fingerprint = func() [config.FingerprintSize]byte { return config.FingerprintFiles(b.Files...) }
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-signals:
-			taken = config.Fingerprint(s.report.Dir)
+			files.taken = files.fingerprint()
 			_, _ = s.Reload(ctx, CauseSignal) // reported by Reload
 		case <-tick.C:
-			// An edit counts once the files stood still for a whole turn: an
-			// editor, or the copy of a directory, may be half done.
-			now := config.Fingerprint(s.report.Dir)
-			if now != seen || now == taken {
-				seen = now
-				continue
+			if dir != "" && files.settled() {
+				_, _ = s.Reload(ctx, CauseFile) // reported by Reload
 			}
-			taken = now
-			_, _ = s.Reload(ctx, CauseFile) // reported by Reload
+			for i := range beside {
+				if beside[i].settled() {
+					s.loadBeside(ctx, i, CauseFile)
+				}
+			}
 		}
 	}
 }
 
 // Reload reads the files and takes over what is live. An error leaves everything
-// as it was; a *config.Problems says what is wrong with which line.
+// as it was; a *config.Problems says what is wrong with which line. What is beside
+// the configuration does not depend on it: its problems are in the Status.
 func (s *Service) Reload(ctx context.Context, cause string) (Outcome, error) {
+	if cause != CauseFile {
+		for i := range s.o.Beside {
+			s.loadBeside(ctx, i, cause)
+		}
+	}
 	s.loading.Lock()
 	defer s.loading.Unlock()
 	return s.reload(ctx, cause)
