@@ -78,6 +78,10 @@ var arrows = map[string][]string{
 		"internal/im", "internal/edge", "internal/wire", "internal/store", "internal/message", "internal/presence", "internal/auth",
 		"internal/user", "internal/relation", "internal/group", "internal/conversation", "internal/object", "internal/device", "internal/reload", "internal/webhook/explain", "internal/webhook/listen",
 	},
+	"internal/console": {
+		"internal/im", "internal/edge", "internal/wire", "internal/store", "internal/config", "internal/reload", "internal/message", "internal/presence", "internal/auth",
+		"internal/user", "internal/group", "internal/conversation", "internal/metrics", "internal/webhook", "internal/webhook/registry", "internal/webhook/explain",
+	},
 	"internal/gateway":        {"internal/im", "internal/edge", "internal/wire", "internal/auth", "internal/conversation", "internal/message", "internal/presence"},
 	"internal/webhook":        {"internal/im", "internal/wire", "internal/store", "internal/outbox", "internal/webhook/registry", "hooks/payload", "hooks/signature"},
 	"internal/webhook/listen": {"internal/im", "internal/webhook", "internal/webhook/registry"},
@@ -124,7 +128,7 @@ var arrows = map[string][]string{
 }
 
 // mayImportAll build everything from its parts.
-var mayImportAll = []string{"internal/app", "internal/admin", "cmd/parley"}
+var mayImportAll = []string{"internal/app", "cmd/parley"}
 
 // outside says who alone may import a package of another module or of the
 // standard library, by prefix.
@@ -144,7 +148,7 @@ var outside = []struct {
 	},
 	{
 		"net/http",
-		[]string{"internal/api", "internal/gateway", "internal/edge", "internal/webhook", "internal/webhook/listen", "internal/handlerkit", "internal/admin", "internal/push", "internal/push/apns", "internal/push/fcm", "internal/push/getui", "internal/push/jpush", "internal/push/pushtest", "internal/app", "internal/bench", "internal/phone", "internal/trial", "internal/conform", "internal/imtest", "cmd/parley", "hooks", "hooks/signature", "examples/go-handler"},
+		[]string{"internal/api", "internal/console", "internal/gateway", "internal/edge", "internal/webhook", "internal/webhook/listen", "internal/handlerkit", "internal/push", "internal/push/apns", "internal/push/fcm", "internal/push/getui", "internal/push/jpush", "internal/push/pushtest", "internal/app", "internal/bench", "internal/phone", "internal/trial", "internal/conform", "internal/imtest", "cmd/parley", "hooks", "hooks/signature", "examples/go-handler"},
 		"nouns and what is below them know no network",
 	},
 	{"github.com/gorilla/websocket", []string{"internal/gateway", "internal/bench", "internal/phone", "internal/imtest"}, "sockets are the gateway's"},

@@ -25,6 +25,7 @@ import (
 	"github.com/parley-im/parley/internal/api"
 	"github.com/parley-im/parley/internal/auth"
 	"github.com/parley-im/parley/internal/config"
+	"github.com/parley-im/parley/internal/console"
 	"github.com/parley-im/parley/internal/delivery"
 	"github.com/parley-im/parley/internal/edge"
 	"github.com/parley-im/parley/internal/gateway"
@@ -53,8 +54,8 @@ type Options struct {
 
 	// APIAddrs and WSAddrs replace the configured listening addresses.
 	APIAddrs, WSAddrs []string
-	// ReadyFile is written when both ports listen: JSON with pid, api, ws and
-	// secret, for supervisors and tests.
+	// ReadyFile is written when all ports listen: JSON with pid, api, ws, console
+	// and secret, for supervisors and tests.
 	ReadyFile string
 
 	Logger *slog.Logger
@@ -90,7 +91,8 @@ type server struct {
 	certificate *edge.Certificate // of both ports; nil without TLS
 	styles      atomic.Pointer[func(im.ContentType) message.NoticeStyle]
 	services    api.Options
-	closers     []func() error // run last
+	console     *console.Console // nil when it is off
+	closers     []func() error   // run last
 
 	mu        sync.Mutex
 	addresses []netip.AddrPort // our own, which webhooks must not call
@@ -179,6 +181,9 @@ func build(ctx context.Context, o Options) (*server, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}
+	if err := s.openConsole(); err != nil {
+		return nil, errors.Join(err, s.store.Close())
+	}
 	if s.jobs, err = scheduled(s.store, nightWork{messages, s.services.Objects, s.services.Devices, s.auth}, c, o.Logger); err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}
@@ -196,9 +201,13 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 	if err != nil {
 		return errors.Join(err, closeAll(apiListeners))
 	}
-	control, err := s.listenControl()
+	consoleListeners, err := s.listenConsole()
 	if err != nil {
 		return errors.Join(err, closeAll(apiListeners), closeAll(wsListeners))
+	}
+	control, err := s.listenControl()
+	if err != nil {
+		return errors.Join(err, closeAll(apiListeners), closeAll(wsListeners), closeAll(consoleListeners))
 	}
 	s.wsAddress = "ws://" + reachable(wsListeners[0])
 	s.listening = []string{"API " + addresses("", apiListeners), "WebSocket " + addresses("", wsListeners)}
@@ -229,8 +238,9 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 
 	quiet := slog.NewLogLogger(s.log.Handler(), slog.LevelDebug) // net/http reports clients' faults here
 	restHandler := api.New(s.services)
-	rest := &http.Server{Handler: restHandler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, ErrorLog: quiet}
+	rest := &http.Server{Handler: s.withConsole(restHandler), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, ErrorLog: quiet}
 	rest.RegisterOnShutdown(s.hooks.StopFetching)
+	page := &http.Server{Handler: s.console, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, ErrorLog: quiet}
 	sockets := &http.Server{Handler: s.gateway, ReadHeaderTimeout: c.Gateway.HandshakeTimeout, ErrorLog: quiet}
 	local := &http.Server{Handler: s.controlHandler(restHandler), ReadHeaderTimeout: 10 * time.Second, ErrorLog: quiet}
 	edges, edgeCtx := errgroup.WithContext(ctx)
@@ -249,9 +259,11 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 	}
 	run(rest, s.encrypted(apiListeners, "h2", "http/1.1")...)
 	run(sockets, s.encrypted(wsListeners, "http/1.1")...) // no upgrade in HTTP/2
+	run(page, s.encrypted(consoleListeners, "h2", "http/1.1")...)
 	run(local, control)
-	s.report(apiListeners, wsListeners, time.Since(started))
-	if err := s.writeReady(apiListeners[0], wsListeners[0]); err != nil {
+	consoleURL := s.consoleURL(apiListeners, consoleListeners)
+	s.report(apiListeners, wsListeners, consoleURL, time.Since(started))
+	if err := s.writeReady(apiListeners[0], wsListeners[0], consoleURL); err != nil {
 		s.log.ErrorContext(ctx, "ready file not written", "error", err)
 	}
 
@@ -259,6 +271,9 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 	s.log.InfoContext(ctx, "stopping")
 	s.listens.Shutdown() // fetches wait for long
 	s.trial.Shutdown(context.WithoutCancel(ctx))
+	if s.console != nil {
+		s.console.Shutdown()
+	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	_ = sockets.Shutdown(drain) // stops accepting; upgraded connections are the gateway's
@@ -267,6 +282,9 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 	}
 	if err := rest.Shutdown(drain); err != nil {
 		s.log.WarnContext(ctx, "requests did not finish in time", "error", err)
+	}
+	if err := page.Shutdown(drain); err != nil {
+		s.log.WarnContext(ctx, "console requests did not finish in time", "error", err)
 	}
 	_ = local.Close()
 	err = edges.Wait()
@@ -313,17 +331,18 @@ func closeAll(list []net.Listener) error {
 
 // writeReady tells a waiting process where the server listens. The file appears
 // whole or not at all.
-func (s *server) writeReady(apiL, wsL net.Listener) error {
+func (s *server) writeReady(apiL, wsL net.Listener, consoleURL string) error {
 	path := s.options.ReadyFile
 	if path == "" {
 		return nil
 	}
 	b, err := json.Marshal(struct {
-		PID    int    `json:"pid"`
-		API    string `json:"api"`
-		WS     string `json:"ws"`
-		Secret string `json:"secret"`
-	}{os.Getpid(), s.scheme("http") + reachable(apiL), s.scheme("ws") + reachable(wsL), s.secret})
+		PID     int    `json:"pid"`
+		API     string `json:"api"`
+		WS      string `json:"ws"`
+		Console string `json:"console,omitempty"`
+		Secret  string `json:"secret"`
+	}{os.Getpid(), s.scheme("http") + reachable(apiL), s.scheme("ws") + reachable(wsL), consoleURL, s.secret})
 	if err != nil {
 		return err
 	}

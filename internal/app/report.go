@@ -11,11 +11,14 @@ import (
 )
 
 // report prints what an operator needs to know, once, when the server is ready.
-func (s *server) report(apiL, wsL []net.Listener, took time.Duration) {
+func (s *server) report(apiL, wsL []net.Listener, consoleURL string, took time.Duration) {
 	o := s.options
 	fmt.Fprintf(o.Stdout, "Parley %s (%s), ready in %d ms\n", o.Version, runtime.Version(), took.Milliseconds())
 	fmt.Fprintf(o.Stdout, "  API        %s\n", addresses(s.scheme("http"), apiL))
 	fmt.Fprintf(o.Stdout, "  WebSocket  %s\n", addresses(s.scheme("ws"), wsL))
+	if consoleURL != "" {
+		fmt.Fprintf(o.Stdout, "  Console    %s\n", consoleURL)
+	}
 	storage := "SQLite in " + o.Config.DataDir
 	if o.Config.Storage.Postgres.URL != "" {
 		storage = "PostgreSQL; files in " + o.Config.DataDir

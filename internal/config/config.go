@@ -41,6 +41,7 @@ type Config struct {
 	Limits       Limits
 	Edge         Edge
 	TLS          TLS
+	Console      Console
 }
 
 // Share is what the server has in common with the business server.
@@ -216,6 +217,14 @@ type Cron struct {
 	RetainChatRecords time.Duration
 	FileExpire        time.Duration // 0 or less keeps files for ever
 	DeleteObjectTypes []string
+}
+
+// Console configures the operator's page.
+type Console struct {
+	Enable         bool
+	Listen         string        // an address of its own, "" for the API's
+	SessionLife    time.Duration // of a login
+	ContentReaders []string      // administrators who may see message content; "*" for all
 }
 
 // Limits bounds what one user may do.
@@ -397,9 +406,12 @@ func Default() *Config {
 			IOS:                  IOSPush{PushSound: "xxx", BadgeCount: true},
 			MaxConcurrentWorkers: 3,
 		},
-		Object: Object{Dir: "openim", MaxSize: 10 << 30},
-		Limits: Limits{SendBurst: 20},
-		TLS:    TLS{MinVersion: "1.2"},
+		Object:  Object{Dir: "openim", MaxSize: 10 << 30},
+		Limits:  Limits{SendBurst: 20},
+		TLS:     TLS{MinVersion: "1.2"},
+		Object:  Object{Dir: "openim", MaxSize: 10 << 30},
+		Limits:  Limits{SendBurst: 20},
+		Console: Console{Enable: true, SessionLife: 12 * time.Hour, ContentReaders: []string{"*"}},
 		Cron: Cron{
 			Schedule: "0 2 * * *", RetainChatRecords: 365 * day, FileExpire: 180 * day,
 			DeleteObjectTypes: []string{"msg-picture", "msg-file", "msg-voice", "msg-video", "msg-video-snapshot", "sdklog"},

@@ -112,6 +112,8 @@ func ownSchema() *file {
 				key{name: "topic", kind: text, doc: "bundle id of the app", bind: func(d *draft) any { return &d.Push.APNs.Topic }},
 			)),
 			tlsKeys(), edgeKeys(),
+			edgeKeys(),
+			consoleKeys(),
 			sect("limits",
 				key{
 					name: "sendsPerSecond", kind: integer, lo: 0, hi: 1_000_000, bind: func(d *draft) any { return &d.Limits.SendsPerSecond },

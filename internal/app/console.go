@@ -1,0 +1,62 @@
+package app
+
+import (
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/parley-im/parley/internal/console"
+)
+
+// openConsole builds the operator's page, unless it is off.
+func (s *server) openConsole() error {
+	c := s.options.Config.Console
+	if !c.Enable {
+		return nil
+	}
+	var err error
+	s.console, err = console.New(console.Options{
+		Store: s.store, Auth: s.auth, Peers: s.peers, Version: s.options.Version, SessionLife: c.SessionLife, Logger: s.log,
+		ReadsContent: func(userID string) bool {
+			return slices.Contains(c.ContentReaders, "*") || slices.Contains(c.ContentReaders, userID)
+		},
+	})
+	return err
+}
+
+// listenConsole opens the page's own address, if it has one.
+func (s *server) listenConsole() ([]net.Listener, error) {
+	at := s.options.Config.Console.Listen
+	if s.console == nil || at == "" {
+		return nil, nil
+	}
+	return s.listen([]string{at}, "", nil, "console")
+}
+
+// withConsole serves the page beside the API, unless it has an address of its
+// own.
+func (s *server) withConsole(rest http.Handler) http.Handler {
+	if s.console == nil || s.options.Config.Console.Listen != "" {
+		return rest
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == console.Base || strings.HasPrefix(r.URL.Path, console.Base+"/") {
+			s.console.ServeHTTP(w, r)
+			return
+		}
+		rest.ServeHTTP(w, r)
+	})
+}
+
+// consoleURL is where the page is found from this machine, "" when it is off.
+func (s *server) consoleURL(apiL, own []net.Listener) string {
+	switch {
+	case s.console == nil:
+		return ""
+	case len(own) > 0:
+		return s.scheme("http") + reachable(own[0]) + console.Base
+	default:
+		return s.scheme("http") + reachable(apiL[0]) + console.Base
+	}
+}

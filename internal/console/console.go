@@ -1,0 +1,72 @@
+package console
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/parley-im/parley/internal/edge"
+	"github.com/parley-im/parley/internal/store"
+)
+
+// Base is the path under which everything here is served.
+const Base = "/console"
+
+// Auth tells who may log in.
+type Auth interface {
+	// Administrator tells who shows the secret or an administrator's token, and
+	// until when the latter lasts.
+	Administrator(ctx context.Context, shown string) (userID string, until time.Time, err error)
+	IsAdmin(userID string) bool
+}
+
+// Options are what the pages work with.
+type Options struct {
+	Store       *store.Store
+	Auth        Auth
+	Peers       *edge.Peers // knows the proxies; nil trusts none
+	Version     string
+	SessionLife time.Duration
+	// ReadsContent tells which administrators may look at message content.
+	ReadsContent func(userID string) bool
+	Logger       *slog.Logger
+	Now          func() time.Time // default time.Now
+}
+
+// Console serves the operator's page. It is an http.Handler for Base and what is
+// below it.
+type Console struct {
+	Options
+	pages     []*page
+	templates templates
+	handler   http.Handler
+	logins    *attempts
+	streams   streams
+}
+
+// New returns the console of a server.
+func New(o Options) (*Console, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	c := &Console{Options: o, logins: newAttempts()}
+	c.pages = pages(c)
+	c.streams.end = make(chan struct{})
+	var err error
+	if c.templates, err = parseTemplates(c.pages); err != nil {
+		return nil, err
+	}
+	c.handler = c.routes()
+	return c, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.handler.ServeHTTP(w, r) }
+
+// Shutdown ends the streams that pages keep open, so that the HTTP server can
+// drain.
+func (c *Console) Shutdown() { c.streams.shutdown() }
