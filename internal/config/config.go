@@ -409,8 +409,6 @@ func Default() *Config {
 		Object:  Object{Dir: "openim", MaxSize: 10 << 30},
 		Limits:  Limits{SendBurst: 20},
 		TLS:     TLS{MinVersion: "1.2"},
-		Object:  Object{Dir: "openim", MaxSize: 10 << 30},
-		Limits:  Limits{SendBurst: 20},
 		Console: Console{Enable: true, SessionLife: 12 * time.Hour, ContentReaders: []string{"*"}},
 		Cron: Cron{
 			Schedule: "0 2 * * *", RetainChatRecords: 365 * day, FileExpire: 180 * day,

@@ -112,7 +112,6 @@ func ownSchema() *file {
 				key{name: "topic", kind: text, doc: "bundle id of the app", bind: func(d *draft) any { return &d.Push.APNs.Topic }},
 			)),
 			tlsKeys(), edgeKeys(),
-			edgeKeys(),
 			consoleKeys(),
 			sect("limits",
 				key{
