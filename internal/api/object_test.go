@@ -469,13 +469,6 @@ func TestConcurrentUploadsOfOneContent(t *testing.T) {
 			})
 		}
 		done.Wait()
-		step := n.objects.Sweeper(nil, time.Time{})
-		for finished := false; !finished; {
-			var err error
-			if finished, err = step(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
 		for i := range uploads {
 			if a := n.transfer(http.MethodGet, fmt.Sprintf("%s/object/alice/%d", n.url, i), nil, nil); !bytes.Equal(a.raw, f.content) {
 				t.Errorf("object %d: status %d", i, a.status)

@@ -40,7 +40,7 @@ func pushOptions(ctx context.Context, c *config.Config) (o push.Options, err err
 	case "fcm":
 		var account []byte
 		if account, err = serviceAccount(ctx, c); err == nil {
-			o.Vendor, err = fcm.New(fcm.Options{ServiceAccount: account})
+			o.Vendor, err = fcm.New(fcm.Options{ServiceAccount: account, Endpoint: strings.TrimRight(p.FCM.URL, "/")})
 		}
 	}
 	if err != nil {
@@ -51,7 +51,9 @@ func pushOptions(ctx context.Context, c *config.Config) (o push.Options, err err
 		if err != nil {
 			return o, fmt.Errorf("offline push: %w", err)
 		}
-		if o.Apple, err = apns.New(apns.Options{Key: key, KeyID: a.KeyID, TeamID: a.TeamID, Topic: a.Topic, Production: p.IOS.Production}); err != nil {
+		if o.Apple, err = apns.New(apns.Options{
+			Key: key, KeyID: a.KeyID, TeamID: a.TeamID, Topic: a.Topic, Production: p.IOS.Production, Endpoint: strings.TrimRight(a.URL, "/"),
+		}); err != nil {
 			return o, fmt.Errorf("offline push: %w", err)
 		}
 	}

@@ -172,6 +172,7 @@ type GeTui struct {
 // FCM locates the service account of Firebase Cloud Messaging.
 type FCM struct {
 	FilePath, AuthURL string
+	URL               string // in place of Google's
 }
 
 // JPush holds the credentials of jiguang.cn.
@@ -182,6 +183,7 @@ type JPush struct {
 // APNs reaches Apple's devices without a vendor between, if it has a key.
 type APNs struct {
 	KeyFile, KeyID, TeamID, Topic string
+	URL                           string // in place of Apple's
 }
 
 // IOSPush has the defaults of pushes to iOS.

@@ -102,7 +102,10 @@ func ownSchema() *file {
 				),
 			),
 			objectKeys(),
-			sect("push", sect("apns",
+			sect("push", sect("fcm", key{
+				name: "url", kind: text, doc: "address to push to in place of Google's, for example of a relay where Google cannot be reached",
+				bind: func(d *draft) any { return &d.Push.FCM.URL },
+			}), sect("apns",
 				key{
 					name: "keyFile", kind: text, bind: func(d *draft) any { return &d.Push.APNs.KeyFile },
 					doc: "Apple's .p8 key, relative to the configuration directory: iPhones and iPads are pushed to directly, by the tokens they register",
@@ -110,6 +113,10 @@ func ownSchema() *file {
 				key{name: "keyID", kind: text, doc: "id of the key", bind: func(d *draft) any { return &d.Push.APNs.KeyID }},
 				key{name: "teamID", kind: text, doc: "id of the developer team", bind: func(d *draft) any { return &d.Push.APNs.TeamID }},
 				key{name: "topic", kind: text, doc: "bundle id of the app", bind: func(d *draft) any { return &d.Push.APNs.Topic }},
+				key{
+					name: "url", kind: text, bind: func(d *draft) any { return &d.Push.APNs.URL },
+					doc: "address to push to in place of Apple's, which is chosen by iosPush.production of openim-push.yml",
+				},
 			)),
 			tlsKeys(), edgeKeys(),
 			consoleKeys(),

@@ -366,6 +366,7 @@ func (s *Service) Complete(ctx context.Context, uploadID string, sums []string, 
 		}
 		return fmt.Errorf("finish upload: %w", err)
 	}
+	var kept string
 	err = s.store.Write(ctx, func(tx *store.Tx) error {
 		key, err := tx.PutContent(u.Key, u.Hash, u.Size, s.store.Now())
 		if err != nil {
@@ -374,13 +375,29 @@ func (s *Service) Complete(ctx context.Context, uploadID string, sums []string, 
 		if stored, err := tx.PutObject(s.object(caller, key, u.Size, f)); err != nil || !stored {
 			return errors.Join(err, errVanished(stored))
 		}
+		kept = key
 		return tx.DeleteUpload(u.ID)
 	})
 	if err != nil {
 		return err
 	}
 	s.discard(ctx, &u)
+	if kept != u.Key { // another upload of the same content was first
+		s.drop(ctx, u.Key)
+	}
 	return nil
+}
+
+// drop deletes bytes that are in the trash already, before Sweep does.
+func (s *Service) drop(ctx context.Context, key string) {
+	ctx = context.WithoutCancel(ctx)
+	err := s.backend.Delete(ctx, key)
+	if err == nil {
+		err = s.store.Write(ctx, func(tx *store.Tx) error { return tx.ForgetTrash([]string{key}) })
+	}
+	if err != nil {
+		s.log.WarnContext(ctx, "second copy of a content not deleted", "key", key, "error", err)
+	}
 }
 
 func errVanished(stored bool) error {

@@ -40,8 +40,8 @@ type ledger struct {
 }
 
 type function struct {
-	Function, Method, Test, Local, Area string
-	Sends, Then                         []string
+	Function, Method, Test, Local string
+	Sends, Then                   []string
 }
 
 func readLedger(t *testing.T) (l ledger) {
@@ -65,7 +65,6 @@ func TestEveryFunctionHasATest(t *testing.T) {
 	}
 	for _, f := range l.Functions {
 		switch {
-		case f.Area != "" && f.Test == "":
 		case f.Test == "":
 			t.Errorf("%s has no test", f.Function)
 		case len(f.Sends) == 0 && f.Local == "":
@@ -100,14 +99,15 @@ func TestEveryRequestIsShown(t *testing.T) {
 	}
 }
 
-// messenger is whether a request belongs to the messenger. Files, push, callbacks
-// and operations are not the client core's, and have tests of their own.
+// messenger is whether a request belongs to the messenger, files and devices
+// included. Callbacks and operations are not the client core's, and have tests of
+// their own.
 func messenger(request string) bool {
 	if _, err := strconv.Atoi(request); err == nil {
 		return true
 	}
 	noun, _, _ := strings.Cut(request[1:], "/")
-	return slices.Contains([]string{"auth", "user", "friend", "group", "msg", "conversation", "jssdk", "statistics"}, noun)
+	return slices.Contains([]string{"auth", "user", "friend", "group", "msg", "conversation", "jssdk", "statistics", "object", "third"}, noun)
 }
 
 // proof is where a request is tried.
@@ -283,11 +283,9 @@ const requestsTitle = "## Requests\n"
 func readme(l ledger, shown map[string]proof) string {
 	var b strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	sending, local, others := 0, 0, 0
+	sending, local := 0, 0
 	for _, f := range l.Functions {
 		switch {
-		case f.Area != "":
-			others++
 		case f.Local != "":
 			local++
 		default:
@@ -298,8 +296,8 @@ func readme(l ledger, shown map[string]proof) string {
 	say("")
 	say("<!-- Written by: go test ./test/compat -update -->")
 	say("")
-	say("The functions %s gives to apps, read from it by reflection: %d. Of these %d send requests, %d answer on the device, and", l.Client, len(l.Functions), sending, local)
-	say("%d are tested with files and push. Each has one test named after it in [test/clients/native](../clients/native), which checks", others)
+	say("The functions %s gives to apps, read from it by reflection: %d. Of these %d send requests, and %d answer", l.Client, len(l.Functions), sending, local)
+	say("on the device. Each has one test named after it in [test/clients/native](../clients/native), which checks")
 	say("what every device concerned knows afterwards. What a function sends was seen on the wire by its operation id while that test ran,")
 	say("and is seen again by every run: a function without a test, or one that sends something else, fails the run. `ledger.json` is the same for programs;")
 	say("it also lists what may follow, and the core's exported methods that no function for apps leads to.")
@@ -311,8 +309,6 @@ func readme(l ledger, shown map[string]proof) string {
 		}
 		sends := code(f.Sends)
 		switch {
-		case f.Area != "":
-			sends = "tested with " + f.Area
 		case f.Local != "":
 			sends = "nothing: " + f.Local
 		}
@@ -320,7 +316,7 @@ func readme(l ledger, shown map[string]proof) string {
 	}
 	say("\nFunctions that take no operation and only set up the device: %s.", strings.Join(l.SetUp, ", "))
 	say("\n%s\nWhat the server answers, with the functions of the client that ask for it, or after which devices fetch it; for those no client asks for, the tests of `internal/api`", requestsTitle)
-	say("(`internal/gateway` for the long connection's) that try it; those of files, push, callbacks and operations are left out. Who may ask is in [docs/authorisation.md](../../docs/authorisation.md), where every request is tried by every role.")
+	say("(`internal/gateway` for the long connection's) that try it; those of callbacks and operations are left out. Who may ask is in [docs/authorisation.md](../../docs/authorisation.md), where every request is tried by every role.")
 	say("\n| Request | Client | Tests of the server |\n|---|---|---|")
 	for _, r := range requests() {
 		if !messenger(r) {

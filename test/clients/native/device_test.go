@@ -89,7 +89,7 @@ func (d *device) loginWith(token string) {
 	d.off = new(bool)
 	config := sdk_struct.IMConfig{
 		SystemType: "test", PlatformID: int32(d.platform), LogLevel: 1,
-		ApiAddr: d.server.API, WsAddr: d.server.WS, DataDir: d.dir,
+		ApiAddr: d.server.API, WsAddr: d.server.WS, DataDir: d.dir, LogFilePath: d.dir,
 	}
 	if !d.mgr.InitSDK(config, d.journal) {
 		d.t.Fatal("InitSDK refused its configuration")

@@ -7,16 +7,19 @@ import (
 	"image"
 	"image/png"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
+	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/openimsdk/openim-sdk-core/v3/sdk_struct"
 	"github.com/openimsdk/protocol/sdkws"
+	"github.com/parley-im/parley/test/harness"
 )
 
 // UploadFile is what the client core tells of an upload.
@@ -90,10 +93,64 @@ func (d *device) UploadFile(ctx context.Context, path, name string, progress *up
 	return out[0].Elem().FieldByName("URL").String(), nil
 }
 
+// onEachBackend runs a test with objects on the server's disk, and with objects in
+// an S3 store that clients put parts to and get contents from themselves.
+func onEachBackend(t *testing.T, test func(t *testing.T, server *harness.Server)) {
+	t.Run("disk", func(t *testing.T) { test(t, shared) })
+	t.Run("S3", func(t *testing.T) {
+		test(t, serve(t, func(dir string) {
+			if err := store(t).Configure(dir); err != nil {
+				t.Fatal(err)
+			}
+		}))
+	})
+}
+
+// store is the S3 server of all tests.
+func store(t *testing.T) *harness.S3 {
+	t.Helper()
+	s, err := s3()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// serve runs a server of its own for a test, with the configuration that is
+// written to a directory.
+func serve(t *testing.T, configure func(dir string)) *harness.Server {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "share.yml"), []byte("secret: for-this-test-only\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	configure(dir)
+	binary, err := harness.Build(binaries, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := harness.Start(harness.Options{Binary: binary, DataDir: t.TempDir(), ConfigDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return server
+}
+
 // TestUploadFile uploads files of one part and of many, and downloads them.
-func TestUploadFile(t *testing.T) {
-	a, _, _ := pair(t, shared)
-	for seed, size := range []int{1, 5 << 20, 100 << 20} {
+func TestUploadFile(t *testing.T) { onEachBackend(t, uploadFiles) }
+
+func uploadFiles(t *testing.T, server *harness.Server) {
+	a, _, _ := pair(t, server)
+	sizes := []int{1, 5 << 20, 100 << 20}
+	if server != shared {
+		sizes[2] = 31 << 20 // many parts, too
+	}
+	for seed, size := range sizes {
 		path, want := randomFile(t, byte(seed+1), size)
 		var u upload
 		got, err := a.UploadFile(a.call(), path, filepath.Base(path), &u)
@@ -116,8 +173,10 @@ func TestUploadFile(t *testing.T) {
 }
 
 // TestUploadIsResumed: an upload that was broken off goes on where it ended.
-func TestUploadIsResumed(t *testing.T) {
-	a, _, _ := pair(t, shared)
+func TestUploadIsResumed(t *testing.T) { onEachBackend(t, resumeUpload) }
+
+func resumeUpload(t *testing.T, server *harness.Server) {
+	a, _, _ := pair(t, server)
 	path, want := randomFile(t, 9, 23<<20)
 	ctx, cancel := context.WithCancel(a.call())
 	broken := upload{at: map[int]func(){2: cancel}}
@@ -134,9 +193,83 @@ func TestUploadIsResumed(t *testing.T) {
 	}
 }
 
+// TestUploadsOfOneContent: users who upload the same content at the same time all
+// have it, and it is stored once.
+func TestUploadsOfOneContent(t *testing.T) {
+	t.Run("disk", func(t *testing.T) {
+		uploadAtOnce(t, shared, func() (n int, err error) {
+			err = filepath.WalkDir(filepath.Join(sharedData, "objects"), func(_ string, d fs.DirEntry, err error) error {
+				if err == nil && !d.IsDir() {
+					n++
+				}
+				return err
+			})
+			return n, err
+		})
+	})
+	t.Run("S3", func(t *testing.T) {
+		server := serve(t, func(dir string) {
+			if err := store(t).Configure(dir); err != nil {
+				t.Fatal(err)
+			}
+		})
+		uploadAtOnce(t, server, store(t).Contents)
+	})
+}
+
+func uploadAtOnce(t *testing.T, server *harness.Server, contents func() (int, error)) {
+	const users = 4
+	path, want := randomFile(t, 17, 6<<20)
+	before, err := contents()
+	if err != nil {
+		t.Fatal(err)
+	}
+	devices := make([]*device, users)
+	for i := range devices {
+		userID := harness.UserID("alice")
+		if err := server.Register(userID); err != nil {
+			t.Fatal(err)
+		}
+		devices[i] = install(t, server, userID, android).login()
+	}
+	// All are told to upload: nobody puts the last part before everybody has put
+	// the first.
+	var begun atomic.Int32
+	var ended sync.WaitGroup
+	all := make(chan struct{})
+	links, failed := make([]string, users), make([]error, users)
+	for i, d := range devices {
+		ctx := d.call()
+		u := &upload{at: map[int]func(){0: func() {
+			if begun.Add(1) == users {
+				close(all)
+			}
+			select {
+			case <-all:
+			case <-ctx.Done():
+			}
+		}}}
+		ended.Go(func() { links[i], failed[i] = d.UploadFile(ctx, path, "one", u) })
+	}
+	ended.Wait()
+	for i, link := range links {
+		if failed[i] != nil {
+			t.Errorf("upload %d: %v", i, failed[i])
+		} else if !bytes.Equal(fetch(t, link), want) {
+			t.Errorf("%s: what is downloaded differs", link)
+		}
+	}
+	after, err := contents()
+	if err != nil || after-before != 1 {
+		t.Errorf("%d uploads stored %d contents, %v", users, after-before, err)
+	}
+}
+
 // TestFileMessages: the messages made of files arrive with links that work.
-func TestFileMessages(t *testing.T) {
-	a, b, _ := pair(t, shared)
+func TestFileMessages(t *testing.T) { onEachBackend(t, fileMessages) }
+
+func fileMessages(t *testing.T, server *harness.Server) {
+	a, b, _ := pair(t, server)
 	var img bytes.Buffer
 	if err := png.Encode(&img, image.NewGray(image.Rect(0, 0, 800, 400))); err != nil {
 		t.Fatal(err)
@@ -146,43 +279,62 @@ func TestFileMessages(t *testing.T) {
 		t.Fatal(err)
 	}
 	plain, text := randomFile(t, 5, 3000)
+	// The older functions take paths below the device's data folder.
+	const inside, insidePicture = "/album/plan.bin", "/album/picture.png"
+	for name, from := range map[string]string{inside: plain, insidePicture: picture} {
+		raw, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(filepath.Join(a.dir, "album"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(a.dir+name, raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	type linked = map[string][]byte // what each link of a message leads to
+	ofPicture := func(m *sdk_struct.MsgStruct) linked {
+		small := fetch(t, m.PictureElem.SnapshotPicture.Url)
+		if got, _, err := image.DecodeConfig(bytes.NewReader(small)); err != nil || got.Width != 640 || got.Height != 320 {
+			t.Errorf("snapshot %v, %v", got, err)
+		}
+		return linked{m.PictureElem.SourcePicture.Url: img.Bytes(), m.PictureElem.BigPicture.Url: img.Bytes()}
+	}
+	ofFile := func(m *sdk_struct.MsgStruct) linked { return linked{m.FileElem.SourceURL: text} }
+	ofSound := func(m *sdk_struct.MsgStruct) linked { return linked{m.SoundElem.SourceURL: text} }
+	ofVideo := func(m *sdk_struct.MsgStruct) linked {
+		return linked{m.VideoElem.VideoURL: text, m.VideoElem.SnapshotURL: img.Bytes()}
+	}
 	for _, c := range []struct {
 		name  string
 		make  func(d *device) (*sdk_struct.MsgStruct, error)
-		links func(m *sdk_struct.MsgStruct) map[string][]byte
+		links func(m *sdk_struct.MsgStruct) linked
 	}{
-		{
-			"CreateImageMessageFromFullPath", func(d *device) (*sdk_struct.MsgStruct, error) {
-				return d.mgr.Conversation().CreateImageMessageFromFullPath(d.ctx(), picture)
-			},
-			func(m *sdk_struct.MsgStruct) map[string][]byte {
-				small := fetch(t, m.PictureElem.SnapshotPicture.Url)
-				if got, _, err := image.DecodeConfig(bytes.NewReader(small)); err != nil || got.Width != 640 || got.Height != 320 {
-					t.Errorf("snapshot %v, %v", got, err)
-				}
-				return map[string][]byte{m.PictureElem.SourcePicture.Url: img.Bytes(), m.PictureElem.BigPicture.Url: img.Bytes()}
-			},
-		},
-		{
-			"CreateFileMessageFromFullPath", func(d *device) (*sdk_struct.MsgStruct, error) {
-				return d.mgr.Conversation().CreateFileMessageFromFullPath(d.ctx(), plain, "plan.bin")
-			},
-			func(m *sdk_struct.MsgStruct) map[string][]byte { return map[string][]byte{m.FileElem.SourceURL: text} },
-		},
-		{
-			"CreateSoundMessageFromFullPath", func(d *device) (*sdk_struct.MsgStruct, error) {
-				return d.mgr.Conversation().CreateSoundMessageFromFullPath(d.ctx(), plain, 3)
-			},
-			func(m *sdk_struct.MsgStruct) map[string][]byte { return map[string][]byte{m.SoundElem.SourceURL: text} },
-		},
-		{
-			"CreateVideoMessageFromFullPath", func(d *device) (*sdk_struct.MsgStruct, error) {
-				return d.mgr.Conversation().CreateVideoMessageFromFullPath(d.ctx(), plain, "mp4", 3, picture)
-			},
-			func(m *sdk_struct.MsgStruct) map[string][]byte {
-				return map[string][]byte{m.VideoElem.VideoURL: text, m.VideoElem.SnapshotURL: img.Bytes()}
-			},
-		},
+		{"CreateImageMessage", func(d *device) (*sdk_struct.MsgStruct, error) {
+			return d.mgr.Conversation().CreateImageMessage(d.ctx(), insidePicture)
+		}, ofPicture},
+		{"CreateImageMessageFromFullPath", func(d *device) (*sdk_struct.MsgStruct, error) {
+			return d.mgr.Conversation().CreateImageMessageFromFullPath(d.ctx(), picture)
+		}, ofPicture},
+		{"CreateFileMessage", func(d *device) (*sdk_struct.MsgStruct, error) {
+			return d.mgr.Conversation().CreateFileMessage(d.ctx(), inside, "plan.bin")
+		}, ofFile},
+		{"CreateFileMessageFromFullPath", func(d *device) (*sdk_struct.MsgStruct, error) {
+			return d.mgr.Conversation().CreateFileMessageFromFullPath(d.ctx(), plain, "plan.bin")
+		}, ofFile},
+		{"CreateSoundMessage", func(d *device) (*sdk_struct.MsgStruct, error) {
+			return d.mgr.Conversation().CreateSoundMessage(d.ctx(), inside, 3)
+		}, ofSound},
+		{"CreateSoundMessageFromFullPath", func(d *device) (*sdk_struct.MsgStruct, error) {
+			return d.mgr.Conversation().CreateSoundMessageFromFullPath(d.ctx(), plain, 3)
+		}, ofSound},
+		{"CreateVideoMessage", func(d *device) (*sdk_struct.MsgStruct, error) {
+			return d.mgr.Conversation().CreateVideoMessage(d.ctx(), inside, "mp4", 3, insidePicture)
+		}, ofVideo},
+		{"CreateVideoMessageFromFullPath", func(d *device) (*sdk_struct.MsgStruct, error) {
+			return d.mgr.Conversation().CreateVideoMessageFromFullPath(d.ctx(), plain, "mp4", 3, picture)
+		}, ofVideo},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a, b := a.in(t), b.in(t)

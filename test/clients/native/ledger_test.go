@@ -55,7 +55,6 @@ type ledgerEntry struct {
 	Sends    []string `json:"sends,omitempty"`
 	Then     []string `json:"then,omitempty"`  // may follow: devices fetch what changed, under the same operation id
 	Local    string   `json:"local,omitempty"` // why it sends nothing
-	Area     string   `json:"area,omitempty"`  // to which it belongs, if its tests are to come with that
 }
 
 // unusedMethods are exported methods no function for apps leads to: the core's
@@ -83,18 +82,12 @@ var localReasons = []struct{ prefix, reason string }{
 	{"DeleteMessageFromLocalStorage", "on the device only"},
 	{"DeleteAllMsgFromLocal", "on the device only"},
 	{"Insert", "on the device only"},
+	{"Logs", "written to the device's log"},
 	{"Search", "searches the device's database"},
 	{"Get", "answered from the device's database"},
 	{"FindMessageList", "answered from the device's database"},
 	{"CheckFriend", "answered from the device's database"},
 	{"IsJoinGroup", "answered from the device's database"},
-}
-
-// areas are those of functions whose tests come with another part of the server.
-var areas = map[string]string{
-	"UpdateFcmToken": "push", "SetAppBadge": "push", "UploadLogs": "files", "UploadFile": "files", "Logs": "files",
-	"CreateImageMessageFromFullPath": "files", "CreateSoundMessageFromFullPath": "files", "CreateVideoMessageFromFullPath": "files", "CreateFileMessageFromFullPath": "files",
-	"CreateImageMessage": "files", "CreateSoundMessage": "files", "CreateVideoMessage": "files", "CreateFileMessage": "files",
 }
 
 // lookup asks for the profile of somebody the device does not know yet, which many
@@ -206,10 +199,6 @@ func (o *observations) ledger() (*ledger, error) {
 		}
 		maps.DeleteFunc(then, func(r string, _ bool) bool { return first[r] })
 		e.Sends, e.Then = slices.Sorted(maps.Keys(first)), slices.Sorted(maps.Keys(then))
-		if e.Area = areas[e.Function]; e.Area != "" && e.Test == "" {
-			continue
-		}
-		e.Area = ""
 		if len(e.Sends) == 0 {
 			e.Local = localReason(e.Function)
 		}
@@ -307,11 +296,9 @@ func without(list, these []string) []string {
 }
 
 func (l *ledger) count() string {
-	sending, local, elsewhere := 0, 0, 0
+	sending, local := 0, 0
 	for _, e := range l.Functions {
 		switch {
-		case e.Area != "":
-			elsewhere++
 		case e.Test == "":
 		case e.Local != "":
 			local++
@@ -319,8 +306,8 @@ func (l *ledger) count() string {
 			sending++
 		}
 	}
-	return fmt.Sprintf("ledger: %d functions of the client core: %d send requests and have a test, %d are local and have one, %d belong to other areas, %d lack a test",
-		len(l.Functions), sending, local, elsewhere, len(l.Functions)-sending-local-elsewhere)
+	return fmt.Sprintf("ledger: %d functions of the client core: %d send requests and have a test, %d are local and have one, %d lack a test",
+		len(l.Functions), sending, local, len(l.Functions)-sending-local)
 }
 
 func firstDifference(kept, seen string) string {

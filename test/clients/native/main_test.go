@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"sync"
 	"testing"
 
 	"github.com/openimsdk/tools/log"
@@ -19,8 +20,14 @@ import (
 // shared is the server of all tests that do not need one of their own.
 var shared *harness.Server
 
+// sharedData is its data directory.
+var sharedData string
+
 // binaries is where tests build further servers.
 var binaries string
+
+// s3 is the S3 server of the tests that need one; the first starts it.
+var s3 = sync.OnceValues(func() (*harness.S3, error) { return harness.StartS3(binaries) })
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -32,19 +39,19 @@ func run(m *testing.M) int {
 	defer func() { _ = os.RemoveAll(dir) }()
 	binaries = dir
 
-	// Without a logger the client core writes everything to standard output.
-	if err := log.InitLoggerFromConfig("sdk", "", "test", "Linux", 1, false, false, dir, 1, 24, "v", true); err != nil {
+	// Without a logger the client core writes everything to standard output. An
+	// app's own lines go there, too.
+	if err := log.InitLoggerFromConfig("sdk", "", "test", "Linux", log.LevelError, false, false, dir, 1, 24, "v", true); err != nil {
 		return failed(err)
 	}
 	binary, err := harness.Build(dir, false)
 	if err != nil {
 		return failed(err)
 	}
-	data, err := os.MkdirTemp(dir, "data-")
-	if err != nil {
+	if sharedData, err = os.MkdirTemp(dir, "data-"); err != nil {
 		return failed(err)
 	}
-	if shared, err = harness.Start(harness.Options{Binary: binary, DataDir: data}); err != nil {
+	if shared, err = harness.Start(harness.Options{Binary: binary, DataDir: sharedData}); err != nil {
 		return failed(err)
 	}
 	taps, err := tap(shared)
