@@ -77,11 +77,15 @@ var arrows = map[string][]string{
 	"internal/api": {
 		"internal/im", "internal/edge", "internal/wire", "internal/store", "internal/message", "internal/presence", "internal/auth",
 		"internal/user", "internal/relation", "internal/group", "internal/conversation", "internal/object", "internal/device", "internal/reload", "internal/webhook/explain", "internal/webhook/listen",
+		"docs",
 	},
 	"internal/console": {
 		"internal/im", "internal/edge", "internal/wire", "internal/store", "internal/config", "internal/reload", "internal/message", "internal/presence", "internal/auth",
 		"internal/user", "internal/group", "internal/conversation", "internal/metrics", "internal/webhook", "internal/webhook/registry", "internal/webhook/explain",
 	},
+	"docs": {}, // those the server serves
+	// Makes docs/openapi.json, in tests.
+	"internal/api/reference":  {"internal/api", "internal/webhook/reference"},
 	"internal/gateway":        {"internal/im", "internal/edge", "internal/wire", "internal/auth", "internal/conversation", "internal/message", "internal/presence"},
 	"internal/webhook":        {"internal/im", "internal/wire", "internal/store", "internal/outbox", "internal/webhook/registry", "hooks/payload", "hooks/signature"},
 	"internal/webhook/listen": {"internal/im", "internal/webhook", "internal/webhook/registry"},

@@ -2,7 +2,7 @@
 # Runs every test of the repository, on a bare Debian machine too:
 #
 #   scripts/test.sh             all suites
-#   scripts/test.sh unit fuzz   some of: build lint unit fuzz node native web
+#   scripts/test.sh unit fuzz   some of: build lint unit fuzz node native web openapi
 #
 # It installs what is missing (see install-deps.sh), starts and stops its own
 # PostgreSQL on a free loopback port, and leaves nothing behind but caches. A
@@ -15,7 +15,7 @@ root=$PWD
 exec </dev/null
 export CI=true
 
-suites="build lint unit fuzz node native web"
+suites="build lint unit fuzz node native web openapi"
 chosen=${*:-$suites}
 for name in $chosen; do
 	case " $suites " in
@@ -185,6 +185,12 @@ web() {
 	gotest .
 }
 
+openapi() {
+	test/clients/openapi/prepare.sh
+	cd test/clients/openapi
+	gotest .
+}
+
 begin=$SECONDS
 scripts/install-deps.sh
 go mod download
@@ -209,7 +215,7 @@ fi
 for name in lint unit fuzz; do
 	if chosen_has "$name"; then suite "$name" "$name"; fi
 done
-for name in node native web; do
+for name in node native web openapi; do
 	chosen_has "$name" || continue
 	if [ "$name" = native ]; then
 		native_status=0

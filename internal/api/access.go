@@ -15,9 +15,13 @@ func anyone[Req any](context.Context, *Req) error { return nil }
 // admin lets system administrators call.
 func admin[Req any](ctx context.Context, _ *Req) error {
 	if c := im.CallerOf(ctx); !c.Admin {
-		return im.ErrNoPermission.With("user %s is not admin userID", c.UserID)
+		return notAdmin(c.UserID)
 	}
 	return nil
+}
+
+func notAdmin(userID string) *im.Error {
+	return im.ErrNoPermission.With("user %s is not admin userID", userID)
 }
 
 // self lets the user that the request is about call, and administrators.

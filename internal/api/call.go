@@ -27,7 +27,11 @@ func callBound[Req, Resp any](s *server, may rule[Req], f func(context.Context, 
 }
 
 func adapt[Req, Resp any](s *server, badBody int, may rule[Req], f func(context.Context, *Req) (Resp, error)) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	about := Route{
+		Request: reflect.TypeFor[Req](), Answer: reflect.TypeFor[Resp](), AdminOnly: isAdminOnly(may),
+		BadBody: badBody, Handler: functionName(f),
+	}
+	return described{about, func(w http.ResponseWriter, r *http.Request) {
 		req := new(Req)
 		if q, ok := any(req).(queryTaker); ok {
 			q.takeQuery(r)
@@ -59,7 +63,7 @@ func adapt[Req, Resp any](s *server, badBody int, may rule[Req], f func(context.
 			return
 		}
 		s.answers.ok(w, r, resp)
-	})
+	}}
 }
 
 // queryTaker is a request of which a part is in the URL.

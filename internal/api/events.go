@@ -139,7 +139,7 @@ func (s *server) fetcher(r *http.Request, name string) (string, error) {
 	case err != nil:
 		return "", err
 	case !s.Auth.IsAdmin(claims.UserID):
-		return "", im.ErrNoPermission.With("user %s is not admin userID", claims.UserID)
+		return "", notAdmin(claims.UserID)
 	case name != "":
 		return name, nil
 	}

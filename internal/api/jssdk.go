@@ -26,8 +26,8 @@ func callJS[Req, Resp any, PReq interface {
 	*Resp
 	proto.Message
 }](s *server, f func(context.Context, *Req) (PResp, error)) http.Handler {
-	inJSON := call(s, anyone[Req], f)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	inJSON := call(s, anyone[Req], f).(described)
+	return described{inJSON.Route, func(w http.ResponseWriter, r *http.Request) {
 		kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 		switch {
 		case r.Header.Get("Content-Type") == "", err == nil && kind == "application/json":
@@ -56,7 +56,7 @@ func callJS[Req, Resp any, PReq interface {
 			return
 		}
 		s.answers.ok(w, r, raw)
-	})
+	}}
 }
 
 // Bounds of one overview for the JavaScript client.

@@ -311,5 +311,6 @@ func (n *node) do(method, path string, body []byte, headers map[string]string) a
 		n.t.Fatal(err)
 	}
 	_ = json.Unmarshal(a.raw, &a) // some answers are plain text
+	checkDescribed(n.t, method, path, a)
 	return a
 }

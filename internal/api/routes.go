@@ -17,7 +17,7 @@ func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
 	post := func(path string, h http.Handler) {
 		mux.Handle("POST "+path, h)
-		s.paths = append(s.paths, path)
+		s.note(path, h)
 	}
 
 	post("/auth/get_admin_token", call(s, anyone, s.adminToken))
@@ -175,7 +175,7 @@ func (s *server) routes() http.Handler {
 	post("/statistics/group/active", call(s, admin, s.activeGroups))
 
 	mux.Handle("GET "+eventsPath, http.HandlerFunc(s.fetchEvents)) // administrators, and who has the endpoint's secret
-	post(eventsPath, http.HandlerFunc(s.fetchEvents))              // the same
+	post(eventsPath, s.events())                                   // the same
 	post("/webhook/why", call(s, admin, s.webhookWhy))
 	post("/webhook/deliveries", call(s, admin, s.webhookDeliveries))
 	post("/webhook/callbacks", call(s, admin, s.webhookOn))
@@ -188,6 +188,8 @@ func (s *server) routes() http.Handler {
 	post("/webhook/endpoints", call(s, admin, s.webhookEndpoints))
 	post("/webhook/pause", call(s, admin, s.pauseWebhook))
 	post("/webhook/resume", call(s, admin, s.resumeWebhook))
+
+	mux.HandleFunc("GET /openapi.json", openAPI)
 
 	return exact(mux)
 }

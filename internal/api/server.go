@@ -77,7 +77,7 @@ type Options struct {
 type server struct {
 	Options
 	answers *answerWriter
-	paths   []string // of all routes
+	table   []Route
 }
 
 // New returns the handler of the API.
@@ -106,12 +106,4 @@ func New(o Options) http.Handler {
 		h = wrap(h)
 	}
 	return h
-}
-
-// Paths lists the paths of all calls, so that nothing is said of them without
-// saying it of each.
-func Paths() []string {
-	var s server
-	s.routes()
-	return s.paths
 }
