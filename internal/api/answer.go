@@ -67,6 +67,9 @@ func (a *answerWriter) failStatus(w http.ResponseWriter, r *http.Request, status
 }
 
 func (a *answerWriter) write(w http.ResponseWriter, r *http.Request, status int, e envelope) {
+	if m, ok := w.(*meteredWriter); ok {
+		m.errCode = e.ErrCode
+	}
 	body, err := json.Marshal(e)
 	if err != nil {
 		a.log.ErrorContext(r.Context(), "encode answer", "path", r.URL.Path, "error", err)

@@ -125,7 +125,7 @@ func (s *server) postForm(w http.ResponseWriter, r *http.Request, formID string)
 		return
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(transferTime(size))) // not every connection has one
-	r.Body = http.MaxBytesReader(w, r.Body, size+s.MaxBody)
+	r.Body = http.MaxBytesReader(unmetered(w), r.Body, size+s.MaxBody)
 	parts, err := r.MultipartReader()
 	if err != nil {
 		s.failFile(w, r, im.ErrArgs.With("not a multipart form"))

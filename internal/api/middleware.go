@@ -54,7 +54,7 @@ func cors(next http.Handler) http.Handler {
 
 func (s *server) limitBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, s.MaxBody)
+		r.Body = http.MaxBytesReader(unmetered(w), r.Body, s.MaxBody)
 		next.ServeHTTP(w, r)
 	})
 }

@@ -70,8 +70,12 @@ type Options struct {
 	PublicURL        string
 	GrafanaURL       string // where /third/prometheus leads
 	CompressionLevel int    // 0 default, 1 best, 2 fastest, -1 off
-	Logger           *slog.Logger
-	Now              func() time.Time
+	// Meter, if set, is asked once for every route for what counts its requests:
+	// with the HTTP status, the answer's errCode and the time it took, 0 if it
+	// waited on purpose.
+	Meter  func(route string) func(status, errCode int, took time.Duration)
+	Logger *slog.Logger
+	Now    func() time.Time
 }
 
 type server struct {
@@ -102,6 +106,7 @@ func New(o Options) http.Handler {
 		s.files,
 		cors,
 		s.recover,
+		s.metered(),
 	} {
 		h = wrap(h)
 	}

@@ -32,6 +32,7 @@ import (
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/jobs"
 	"github.com/parley-im/parley/internal/message"
+	"github.com/parley-im/parley/internal/metrics"
 	"github.com/parley-im/parley/internal/outbox"
 	"github.com/parley-im/parley/internal/presence"
 	"github.com/parley-im/parley/internal/push"
@@ -85,7 +86,9 @@ type server struct {
 	presence  *presence.Tracker
 	gateway   *gateway.Server
 	auth      *auth.Service
-	config    *reload.Service // what may change while the server runs
+	metrics   *metrics.Metrics
+	history   *metrics.History // the last hour, for the console
+	config    *reload.Service  // what may change while the server runs
 	peers     *edge.Peers
 
 	certificate *edge.Certificate // of both ports; nil without TLS
@@ -117,7 +120,7 @@ func build(ctx context.Context, o Options) (*server, error) {
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	s := &server{options: o, log: o.Logger, peers: &edge.Peers{}}
+	s := &server{options: o, log: o.Logger, peers: &edge.Peers{}, metrics: metrics.New(o.Version)}
 	useEdge, err := s.prepareEdge(c)
 	if err != nil {
 		return nil, err
@@ -132,7 +135,7 @@ func build(ctx context.Context, o Options) (*server, error) {
 	isAdmin := func(userID string) bool { return s.auth.IsAdmin(userID) }
 	s.listens = s.listenHub()
 	s.trial = s.newTrial()
-	s.hooks, err = webhook.New(s.webhooks(c), webhook.Options{IsAdmin: isAdmin, Listeners: s.listeners, Listen: handlers{s}, Logger: o.Logger})
+	s.hooks, err = webhook.New(s.webhooks(c), webhook.Options{IsAdmin: isAdmin, Listeners: s.listeners, Listen: handlers{s}, Logger: o.Logger, Called: s.webhookCalled})
 	if err != nil {
 		return nil, err
 	}
@@ -144,10 +147,11 @@ func build(ctx context.Context, o Options) (*server, error) {
 	vendors.Hooks, vendors.Reached, vendors.Logger = s.hooks, reachedBy(hub), o.Logger
 	asking := delivery.NewAsking(context.WithoutCancel(ctx), delivery.New(hub), s.hooks, o.Logger)
 	vendors.Decided = asking.Decided
+	vendors.Counted = func(vendor string, o push.Outcome) { s.metrics.Pushed(vendor, o.String()) }
 	s.push = push.New(vendors)
 	s.store, err = store.Open(ctx, store.Options{
 		Dir: c.DataDir, PostgresURL: c.Storage.Postgres.URL, Synchronous: c.Storage.SQLite.Synchronous, MmapBytes: c.Storage.SQLite.MmapSize,
-		OutboxBytes: c.Webhooks.Outbox.MaxBytes, Recorder: recorders{s.hooks, s.push}, Logger: o.Logger,
+		OutboxBytes: c.Webhooks.Outbox.MaxBytes, Recorder: recorders{s.hooks, s.push}, Committed: s.metrics.Committed, Logger: o.Logger,
 	})
 	if err != nil {
 		return nil, err
@@ -167,6 +171,7 @@ func build(ctx context.Context, o Options) (*server, error) {
 		FriendVerify: c.Message.FriendVerify, IsAdmin: isAdmin, Style: s.noticeStyle, Logger: o.Logger,
 		SendLimit:   message.SendLimit{PerSecond: c.Limits.SendsPerSecond, Burst: c.Limits.SendBurst},
 		ReadReceipt: wire.ReadReceipt,
+		Counted:     s.metrics.Sent,
 	})
 	s.spreads = messages.Spreads()
 	s.gateway = gateway.New(gateway.Options{
@@ -181,10 +186,11 @@ func build(ctx context.Context, o Options) (*server, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}
+	s.history = metrics.NewHistory(s.metrics, outbox.SystemClock{}, s.measure(hub, messages, asking).now)
 	if err := s.openConsole(); err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}
-	if s.jobs, err = scheduled(s.store, nightWork{messages, s.services.Objects, s.services.Devices, s.auth}, c, o.Logger); err != nil {
+	if s.jobs, err = scheduled(s.store, nightWork{messages, s.services.Objects, s.services.Devices, s.auth}, c, s.metrics.JobRan, o.Logger); err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}
 	return s, nil
@@ -234,6 +240,7 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 	start(s.trial.Run)
 	start(s.jobs.Run)
 	start(s.spreads.Run)
+	start(s.history.Run)
 	start(func(ctx context.Context) error { return s.hooks.Run(ctx, s.store) })
 
 	quiet := slog.NewLogLogger(s.log.Handler(), slog.LevelDebug) // net/http reports clients' faults here

@@ -17,12 +17,12 @@ import (
 )
 
 // scheduled does at night what nightly lists.
-func scheduled(s *store.Store, w nightWork, c *config.Config, log *slog.Logger) (*jobs.Runner, error) {
+func scheduled(s *store.Store, w nightWork, c *config.Config, ran func(job string, err error), log *slog.Logger) (*jobs.Runner, error) {
 	schedule, err := cron.Parse(c.Cron.Schedule)
 	if err != nil {
 		return nil, fmt.Errorf("cronExecuteTime: %w", err)
 	}
-	return jobs.New(s, jobs.Options{Schedule: schedule, Logger: log}, nightly(s, w, c.Cron)...), nil
+	return jobs.New(s, jobs.Options{Schedule: schedule, Ran: ran, Logger: log}, nightly(s, w, c.Cron)...), nil
 }
 
 // nightWork are the services that have something to do at night.

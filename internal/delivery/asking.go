@@ -80,6 +80,17 @@ func (a *Asking) Deliver(m *im.Message, recipients im.Audience, operationID stri
 	}
 }
 
+// Waiting is how many messages wait for an answer.
+func (a *Asking) Waiting() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := 0
+	for _, queue := range a.queues {
+		n += len(queue)
+	}
+	return n
+}
+
 // Skipped is how many messages were not shown live because a queue was full.
 func (a *Asking) Skipped() int64 { return a.skipped.Load() }
 

@@ -17,19 +17,31 @@ import (
 	"github.com/parley-im/parley/internal/wire"
 )
 
-// closeReason says why the server ended a connection, for logs.
-type closeReason string
+// closeReason says why a connection ended.
+type closeReason uint8
 
 const (
-	closeClient    closeReason = "client went away"
-	closeSlow      closeReason = "slow client: its queue is full"
-	closeBadFrame  closeReason = "malformed frame"
-	closeKicked    closeReason = "kicked"
-	closeLogout    closeReason = "logged out"
-	closeShutdown  closeReason = "server shutting down"
-	closePanic     closeReason = "request handler failed"
-	closeWriteFail closeReason = "write failed or timed out"
+	closeClient closeReason = iota
+	closeSlow
+	closeBadFrame
+	closeKicked
+	closeLogout
+	closeShutdown
+	closePanic
+	closeWriteFail
 )
+
+// closeReasons is what metrics and logs call them.
+var closeReasons = [...]struct{ label, text string }{
+	closeClient:    {"client", "client went away"},
+	closeSlow:      {"slow", "slow client: its queue is full"},
+	closeBadFrame:  {"malformed", "malformed frame"},
+	closeKicked:    {"kicked", "kicked"},
+	closeLogout:    {"logout", "logged out"},
+	closeShutdown:  {"shutdown", "server shutting down"},
+	closePanic:     {"crash", "request handler failed"},
+	closeWriteFail: {"write", "write failed or timed out"},
+}
 
 // conn is one long connection.
 type conn struct {
@@ -245,6 +257,7 @@ func (c *conn) closeLocked(why closeReason) {
 		return
 	}
 	c.closed, c.reason = true, why
+	c.server.closed[why].Add(1)
 	c.out, c.sends = nil, nil
 	if c.pinger != nil {
 		c.pinger.Stop()
@@ -360,7 +373,7 @@ func (c *conn) ended() {
 	why := c.reason
 	c.mu.Unlock()
 	c.server.log.Debug("connection closed", "user_id", c.session.UserID, "platform", c.session.Platform.String(),
-		"conn_id", c.session.ConnID, "reason", string(why))
+		"conn_id", c.session.ConnID, "reason", closeReasons[why].text)
 	c.server.forget(c, true)
 	c.server.handlers.Done()
 }

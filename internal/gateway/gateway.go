@@ -52,6 +52,7 @@ type Server struct {
 	buffers  sync.Pool
 
 	count    atomic.Int64
+	closed   [len(closeReasons)]atomic.Int64 // connections, by reason
 	closing  atomic.Bool
 	handlers sync.WaitGroup // one per connection
 }

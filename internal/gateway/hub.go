@@ -16,9 +16,20 @@ type Hub struct {
 	seed   maphash.Seed
 	shards [64]hubShard
 	online atomic.Int64 // users with connections
+	counts [platforms]atomic.Int64
 
 	watchMu  sync.RWMutex
 	watchers map[string]map[*conn]struct{} // user → connections that watch him
+}
+
+// platforms is how many there are, and one for those nobody knows.
+const platforms = int(im.PlatformBot) + 1
+
+func (h *Hub) connected(p im.Platform) *atomic.Int64 {
+	if !p.Valid() {
+		p = 0
+	}
+	return &h.counts[p]
 }
 
 type hubShard struct {
@@ -48,14 +59,17 @@ func (h *Hub) add(c *conn) {
 		h.online.Add(1)
 	}
 	s.users[c.session.UserID] = append(slices.Clip(slices.Clone(old)), c)
+	h.connected(c.session.Platform).Add(1)
 }
 
 func (h *Hub) remove(c *conn) {
 	s := h.shard(c.session.UserID)
 	s.Lock()
-	left := slices.DeleteFunc(slices.Clone(s.users[c.session.UserID]), func(o *conn) bool { return o == c })
+	before := s.users[c.session.UserID]
+	left := slices.DeleteFunc(slices.Clone(before), func(o *conn) bool { return o == c })
+	h.connected(c.session.Platform).Add(int64(len(left) - len(before)))
 	if len(left) == 0 {
-		if len(s.users[c.session.UserID]) > 0 {
+		if len(before) > 0 {
 			h.online.Add(-1)
 		}
 		delete(s.users, c.session.UserID)

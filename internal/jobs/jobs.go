@@ -63,7 +63,9 @@ type Options struct {
 	Schedule Schedule
 	Clock    Clock          // default: the system's
 	Location *time.Location // of the schedule's times, default: local
-	Logger   *slog.Logger   // default: discards
+	// Ran, if set, is told of every run that this node finished or that failed.
+	Ran    func(job string, err error)
+	Logger *slog.Logger // default: discards
 }
 
 // Runner does jobs when they are due.
@@ -75,11 +77,15 @@ type Runner struct {
 	log      *slog.Logger
 	jobs     []Job
 	owner    string // this node
+	ran      func(job string, err error)
 }
 
 // New returns a Runner of jobs, which it does one after the other.
 func New(s *store.Store, o Options, jobs ...Job) *Runner {
 	r := &Runner{store: s, schedule: o.Schedule, clock: o.Clock, location: o.Location, log: o.Logger, jobs: jobs, owner: im.NewMessageID()}
+	if r.ran = o.Ran; r.ran == nil {
+		r.ran = func(string, error) {}
+	}
 	if r.clock == nil {
 		r.clock = systemClock{}
 	}
@@ -99,6 +105,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		for _, j := range r.jobs {
 			again, err := r.visit(ctx, j)
 			if err != nil && ctx.Err() == nil {
+				r.ran(j.Name, err)
 				r.log.ErrorContext(ctx, "scheduled job failed", "job", j.Name, "error", err)
 			}
 			wait = min(wait, again)
@@ -138,6 +145,7 @@ func (r *Runner) visit(ctx context.Context, j Job) (again time.Duration, err err
 		return Lease, err
 	}
 	now := r.clock.Now()
+	r.ran(j.Name, nil)
 	r.log.InfoContext(ctx, "scheduled job done", "job", j.Name, "duration", now.Sub(start))
 	return max(r.schedule.Next(start.In(r.location)).Sub(now), 0), nil
 }

@@ -47,6 +47,15 @@ func (s *Service) Send(ctx context.Context, m *im.Message) (Sent, error) {
 // message's echo. ack must not block; it is not called when an error is
 // returned.
 func (s *Service) SendAcked(ctx context.Context, m *im.Message, ack func(Sent)) error {
+	kind := m.SessionType
+	s.sending.Add(1)
+	defer s.sending.Add(-1)
+	err := s.send(ctx, m, ack)
+	s.options.Counted(kind, err)
+	return err
+}
+
+func (s *Service) send(ctx context.Context, m *im.Message, ack func(Sent)) error {
 	caller := im.CallerOf(ctx)
 	if !caller.May(m.SendID) {
 		return im.ErrNoPermission.With("cannot send as %s", m.SendID)

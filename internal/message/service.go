@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/spread"
@@ -49,7 +50,10 @@ type Options struct {
 	SendLimit SendLimit
 	// ReadReceipt reads what a stored receipt says; nil leaves pulled ones as they are.
 	ReadReceipt func(content []byte) (im.ConversationID, im.Seq)
-	Logger      *slog.Logger
+	// Counted is told how every send of a client or REST caller ended: err is nil
+	// for those that were accepted, and for repeats of them. It must be quick.
+	Counted func(kind im.SessionType, err error)
+	Logger  *slog.Logger
 }
 
 // Service sends and reads messages. It is safe for concurrent use.
@@ -62,6 +66,7 @@ type Service struct {
 	limiter  *limiter // nil for no limit
 	spreads  *spread.Spreader
 
+	sending  atomic.Int64
 	mu       sync.Mutex
 	inFlight map[sendKey]chan struct{}
 }
@@ -70,6 +75,9 @@ type Service struct {
 func New(s *store.Store, h Hooks, d Deliverer, r Renderer, o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Counted == nil {
+		o.Counted = func(im.SessionType, error) {}
 	}
 	out := &Service{
 		store: s, hooks: h, deliver: d, renderer: r, options: o, limiter: newLimiter(o.SendLimit),
@@ -82,6 +90,9 @@ func New(s *store.Store, h Hooks, d Deliverer, r Renderer, o Options) *Service {
 
 // Spreads is where changes that concern many are carried to their end.
 func (s *Service) Spreads() *spread.Spreader { return s.spreads }
+
+// Sending is how many sends are under way.
+func (s *Service) Sending() int64 { return s.sending.Load() }
 
 // sendKey is what makes two sends the same.
 type sendKey struct {

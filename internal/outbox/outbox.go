@@ -541,3 +541,14 @@ func (o *Outbox) finish(ctx context.Context, batch []store.LaneResult) {
 		o.log.WarnContext(ctx, "outbox: lease lost before deliveries were recorded; they will be sent again", slog.Int("lanes", lost))
 	}
 }
+
+// Busy is how many lanes are in work, by endpoint.
+func (o *Outbox) Busy() map[string]int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	out := make(map[string]int)
+	for s, n := range o.busy {
+		out[s.endpoint] += n
+	}
+	return out
+}

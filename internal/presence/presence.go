@@ -276,3 +276,8 @@ func (t *Tracker) endLeftOver(ctx context.Context) error {
 		return nil
 	})
 }
+
+// Announcements is how many changes wait to be written, and how many may.
+func (t *Tracker) Announcements() (waiting, room int) {
+	return len(t.announcements), cap(t.announcements)
+}

@@ -49,6 +49,8 @@ type Options struct {
 	// Decided, if set, reports whether a message was shown to who is there, or
 	// refused to be, and whether it may be pushed. Until then its push waits.
 	Decided func(clientMsgID string) (decided, may bool)
+	// Counted, if set, is told what became of every target of a vendor.
+	Counted func(vendor string, o Outcome)
 	// Sound and Badge are the defaults of openim-push.yml's iosPush.
 	Sound  string
 	Badge  bool
@@ -66,6 +68,9 @@ type Service struct {
 func New(o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Counted == nil {
+		o.Counted = func(string, Outcome) {}
 	}
 	return &Service{o: o}
 }
@@ -359,14 +364,17 @@ func (s *Service) send(ctx context.Context, n Notification, users []string, coun
 			vendor = append(vendor, Target{UserID: userID, Badge: badge(userID)})
 		}
 	}
-	return append(inBatches(ctx, s.o.Vendor, n, vendor), inBatches(ctx, s.o.Apple, n, apple)...), nil
+	return append(s.inBatches(ctx, s.o.Vendor, n, vendor), s.inBatches(ctx, s.o.Apple, n, apple)...), nil
 }
 
-func inBatches(ctx context.Context, p Provider, n Notification, targets []Target) (results []Result) {
+func (s *Service) inBatches(ctx context.Context, p Provider, n Notification, targets []Target) (results []Result) {
 	for len(targets) > 0 {
 		b := targets[:min(len(targets), p.Batch())]
 		targets = targets[len(b):]
 		results = append(results, p.Push(ctx, n, b)...)
+	}
+	for _, r := range results {
+		s.o.Counted(p.Name(), r.Outcome)
 	}
 	return results
 }
@@ -413,6 +421,7 @@ func (s *Service) Test(ctx context.Context, userID string, n Notification, dry b
 	t := *s
 	if dry {
 		t.o.Vendor, t.o.Apple = withhold(s.o.Vendor), withhold(s.o.Apple)
+		t.o.Counted = func(string, Outcome) {}
 	}
 	results, err := t.send(ctx, n, []string{userID}, false)
 	if err == nil && len(results) == 0 {

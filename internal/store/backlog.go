@@ -9,17 +9,20 @@ import (
 	"github.com/parley-im/parley/internal/im"
 )
 
-// backlog counts the bytes that wait for each endpoint. It is taken from the
-// tables when the store is opened; transactions change it with their commit.
+// backlog counts what waits for each endpoint. It is taken from the tables when
+// the store is opened; transactions change it with their commit.
 type backlog struct {
-	mu    sync.Mutex
-	bytes map[string]int64
+	mu sync.Mutex
+	by map[string]amount // of endpoints
 }
 
-func (b *backlog) of(endpoint string) int64 {
+// amount is how much waits.
+type amount struct{ events, bytes int64 }
+
+func (b *backlog) of(endpoint string) amount {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.bytes[endpoint]
+	return b.by[endpoint]
 }
 
 func (b *backlog) add(changes []waits) {
@@ -28,23 +31,24 @@ func (b *backlog) add(changes []waits) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.bytes == nil {
-		b.bytes = make(map[string]int64)
+	if b.by == nil {
+		b.by = make(map[string]amount)
 	}
 	for _, c := range changes {
-		b.bytes[c.endpoint] += c.bytes
+		now := b.by[c.endpoint]
+		b.by[c.endpoint] = amount{now.events + c.events, now.bytes + c.bytes}
 	}
 }
 
-// waits is a change of the bytes that wait for an endpoint.
+// waits is a change of what waits for an endpoint.
 type waits struct {
-	endpoint string
-	bytes    int64
+	endpoint      string
+	events, bytes int64
 }
 
 // room is how many bytes more may wait for an endpoint.
 func (tx *Tx) room(endpoint string) int64 {
-	room := tx.store.outboxBound.Load() - tx.store.waiting.of(endpoint)
+	room := tx.store.outboxBound.Load() - tx.store.waiting.of(endpoint).bytes
 	for _, w := range tx.waits {
 		if w.endpoint == endpoint {
 			room -= w.bytes
@@ -55,7 +59,7 @@ func (tx *Tx) room(endpoint string) int64 {
 
 // WaitingBytes is what waits for an endpoint, and the bound.
 func (s *Store) WaitingBytes(endpoint string) (bytes, bound int64) {
-	return s.waiting.of(endpoint), s.outboxBound.Load()
+	return s.waiting.of(endpoint).bytes, s.outboxBound.Load()
 }
 
 // SetOutboxBytes changes Options.OutboxBytes while the store is open.
@@ -78,7 +82,7 @@ func (s *Store) CountOutbox(ctx context.Context) error {
 // until it is called again.
 func (s *Store) countOutbox(ctx context.Context) error {
 	s.waiting.mu.Lock()
-	before := maps.Clone(s.waiting.bytes)
+	before := maps.Clone(s.waiting.by)
 	s.waiting.mu.Unlock()
 	list, err := s.Backlogs(ctx)
 	if err != nil {
@@ -86,14 +90,15 @@ func (s *Store) countOutbox(ctx context.Context) error {
 	}
 	s.waiting.mu.Lock()
 	defer s.waiting.mu.Unlock()
-	found := make(map[string]int64, len(list))
+	found := make(map[string]amount, len(list))
 	for _, b := range list {
-		found[b.Endpoint] = b.Bytes
+		found[b.Endpoint] = amount{b.Events, b.Bytes}
 	}
-	for endpoint, now := range s.waiting.bytes { // what happened while we counted
-		found[endpoint] = max(0, found[endpoint]+now-before[endpoint])
+	for endpoint, now := range s.waiting.by { // what happened while we counted
+		was, counted := before[endpoint], found[endpoint]
+		found[endpoint] = amount{max(0, counted.events+now.events-was.events), max(0, counted.bytes+now.bytes-was.bytes)}
 	}
-	s.waiting.bytes = found
+	s.waiting.by = found
 	return nil
 }
 
@@ -150,7 +155,7 @@ func (s *Store) DropLanes(ctx context.Context, endpoint string) (dropped int64, 
 				if _, err := tx.exec(`DELETE FROM outbox_lane WHERE name = $1`, lane); err != nil {
 					return err
 				}
-				tx.waits = append(tx.waits, waits{endpoint, -bytes - events*eventOverhead})
+				tx.waits = append(tx.waits, waits{endpoint, -events, -bytes - events*eventOverhead})
 				n += events
 			}
 			return nil

@@ -200,7 +200,7 @@ func (tx *Tx) fits(e *OutboxEvent) bool {
 	if tx.room(endpoint) < e.Size() {
 		return false
 	}
-	tx.waits = append(tx.waits, waits{endpoint, e.Size()})
+	tx.waits = append(tx.waits, waits{endpoint, 1, e.Size()})
 	return true
 }
 
@@ -216,7 +216,7 @@ func (tx *Tx) miss(e *OutboxEvent) error {
 		return nil
 	}
 	mark := OutboxEvent{Lane: e.Lane, EventID: e.EventID, Subject: e.Subject, CreatedAt: e.CreatedAt, Missing: 1, MissingUntil: e.CreatedAt, Body: []byte{}}
-	tx.waits = append(tx.waits, waits{EndpointOf(e.Lane), mark.Size()})
+	tx.waits = append(tx.waits, waits{EndpointOf(e.Lane), 1, mark.Size()})
 	args := append(mark.values(), mark.Missing, int64(mark.MissingUntil))
 	if _, err := tx.exec("INSERT INTO outbox_event ("+eventColumns+", "+markColumns+") VALUES "+tuples(1, 13), args...); err != nil {
 		return fmt.Errorf("record outbox gap: %w", err)
@@ -355,7 +355,7 @@ func (tx *Tx) FinishLanes(results []LaneResult) (lost int, err error) {
 			}
 			pulled = append(pulled, e)
 		}
-		tx.waits = append(tx.waits, waits{EndpointOf(r.Lane.Name), -r.Freed})
+		tx.waits = append(tx.waits, waits{EndpointOf(r.Lane.Name), -int64(len(r.Done)), -r.Freed})
 		// By their ids, not up to an id: databases that hand out ids in blocks
 		// would lose an event that got a lower one later.
 		if err := inChunks(r.Done, 1, func(list string, args []any) error {

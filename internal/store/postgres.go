@@ -143,7 +143,7 @@ func (e *postgresEngine) forgetSends(ctx context.Context) error {
 	for ctx.Err() == nil {
 		var n int64
 		err := e.retry(func() error {
-			return e.transact(func(tx *Tx) (err error) {
+			return e.transact(1, func(tx *Tx) (err error) {
 				n, err = tx.exec(`DELETE FROM recent_send WHERE (log, client_id, sender_id) IN
 					(SELECT log, client_id, sender_id FROM recent_send WHERE send_time < $1 LIMIT $2)`, e.store.Now()-dedupMillis, forgetRows)
 				return err
@@ -179,7 +179,7 @@ func (e *postgresEngine) write(ctx context.Context, fn func(*Tx) error) error {
 		return ErrClosed
 	}
 	return e.retry(func() error {
-		return e.transact(func(tx *Tx) error { return protect(fn, tx) })
+		return e.transact(1, func(tx *Tx) error { return protect(fn, tx) })
 	})
 }
 
@@ -199,8 +199,10 @@ func (e *postgresEngine) retry(f func() error) error {
 // whether that took place.
 var errOutcome = errors.New("outcome not known")
 
-// transact runs f in one transaction and publishes it after the commit.
-func (e *postgresEngine) transact(f func(*Tx) error) error {
+// transact runs f, the work of some requests, in one transaction and publishes it
+// after the commit.
+func (e *postgresEngine) transact(requests int, f func(*Tx) error) error {
+	began := time.Now()
 	t, err := e.db.BeginTx(context.Background(), nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
@@ -217,6 +219,7 @@ func (e *postgresEngine) transact(f func(*Tx) error) error {
 		}
 		return fmt.Errorf("commit: %w", tx.dialect.wrap(err))
 	}
+	e.store.commits(requests, time.Since(began))
 	tx.committed()
 	tx.reportRows()
 	return nil
@@ -351,7 +354,7 @@ func (c *committer) commit(batch []*writeRequest) (results []error, err error) {
 	var sent []*Append
 	err = c.engine.retry(func() error {
 		results, sent = make([]error, len(batch)), nil
-		return c.engine.transact(func(tx *Tx) error {
+		return c.engine.transact(len(batch), func(tx *Tx) error {
 			b := &postgresBatchState{tx: tx, logs: make(map[im.ConversationID]*postgresLog)}
 			err := b.run(batch, results)
 			sent = b.sent

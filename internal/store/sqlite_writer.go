@@ -7,6 +7,7 @@ import (
 	"maps"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/parley-im/parley/internal/im"
 )
@@ -185,6 +186,7 @@ func (w *sqliteWriter) commit(requests []*writeRequest) bool {
 		results: make([]error, len(requests)),
 		reads:   make(map[readKey]im.Seq),
 	}
+	began := time.Now()
 	// Forgetting too much is harmless, so it need not wait for the commit.
 	g.tx.reopen = func(c im.ConversationID) { delete(w.logs, c); delete(g.logs, c) }
 	err := w.begin()
@@ -203,6 +205,7 @@ func (w *sqliteWriter) commit(requests []*writeRequest) bool {
 		requests[0].done <- fmt.Errorf("commit: %w", err)
 		return true
 	}
+	w.engine.store.commits(len(requests), time.Since(began))
 	w.publish(g)
 	for i, r := range requests {
 		r.done <- g.results[i]

@@ -34,6 +34,10 @@ type Options struct {
 	// Wrote, if set, is told how many rows of each table a transaction wrote, as
 	// far as it is one caller's. Tests ask, for the cost of a change.
 	Wrote func(rows map[string]int64)
+	// Committed, if set, is told of every commit: how many callers' work was in
+	// it, and how long it took from its beginning until it was durable. It must be
+	// quick.
+	Committed func(requests int, took time.Duration)
 
 	Recorder Recorder     // default: nobody wants events
 	Logger   *slog.Logger // default: discards
@@ -57,6 +61,7 @@ type engine interface {
 	read(ctx context.Context, fn func(*Tx) error) error
 	write(ctx context.Context, fn func(*Tx) error) error
 	append(ctx context.Context, a *Append) error
+	stats() Stats
 	close() error
 }
 
@@ -75,6 +80,7 @@ type Store struct {
 	missed      atomic.Int64
 	pulled      broadcast
 	wrote       func(map[string]int64)
+	commits     func(requests int, took time.Duration)
 }
 
 // ErrClosed is returned by calls on a store that was closed.
@@ -102,6 +108,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		now:      o.Now,
 		outbox:   make(chan struct{}, 1),
 		wrote:    o.Wrote,
+		commits:  o.Committed,
+	}
+	if s.commits == nil {
+		s.commits = func(int, time.Duration) {}
 	}
 	s.outboxBound.Store(o.OutboxBytes)
 	var err error

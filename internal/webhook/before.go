@@ -194,6 +194,7 @@ func (e *Engine) report(ctx context.Context, cb *callback, s subject, resp respo
 // should be. Answers are shown only then; requests never.
 func (e *Engine) logCall(ctx context.Context, url func() string, row store.Delivery) {
 	e.count(row.Endpoint, row.Callback, row.Outcome)
+	e.o.Called(row.Kind, time.Duration(row.DurationMS)*time.Millisecond)
 	level := slog.LevelInfo
 	if row.Reason != "" {
 		level = slog.LevelWarn

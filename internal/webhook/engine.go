@@ -23,6 +23,9 @@ type Options struct {
 	Listeners func() []netip.AddrPort
 	// Listen takes the calls to addresses of ListenScheme; nil refuses them.
 	Listen http.RoundTripper
+	// Called, if set, is told how long every call took that was made, of handlers
+	// that operations wait for or not. It must be quick.
+	Called func(kind store.DeliveryKind, took time.Duration)
 	Logger *slog.Logger     // default: discards
 	Now    func() time.Time // stamps events; default time.Now
 	// Clock is the time of breakers, probes and retries; its Now replaces Now.
@@ -62,6 +65,9 @@ func New(cfg Config, o Options) (*Engine, error) {
 	}
 	if o.Listeners == nil {
 		o.Listeners = func() []netip.AddrPort { return nil }
+	}
+	if o.Called == nil {
+		o.Called = func(store.DeliveryKind, time.Duration) {}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
