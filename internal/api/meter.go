@@ -22,9 +22,9 @@ func (s *server) metered() func(http.Handler) http.Handler {
 	if s.Meter == nil {
 		return func(next http.Handler) http.Handler { return next }
 	}
-	meters := make(map[string]func(int, int, time.Duration), len(s.paths)+2)
-	for _, path := range s.paths {
-		meters[path] = s.Meter(path)
+	meters := make(map[string]func(int, int, time.Duration), len(s.table)+2)
+	for _, route := range s.table {
+		meters[route.Path] = s.Meter(route.Path)
 	}
 	files, other := s.Meter(routeFiles), s.Meter(routeOther)
 	return func(next http.Handler) http.Handler {
