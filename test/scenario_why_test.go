@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/parley-im/parley/hooks/signature"
 )
 
 // whyReport is what `parley webhook why --json` prints.
@@ -19,12 +21,35 @@ type whyReport struct {
 		On       bool
 		Decision string
 		Calls    []struct {
-			Outcome string
-			Status  int
-			Attempt int
+			Outcome  string
+			Endpoint string
+			Status   int
+			Attempt  int
 		}
+		Places []whyPlace
 	}
 	Findings []finding
+}
+
+// whyPlace is what became of a callback at one endpoint.
+type whyPlace struct {
+	Endpoint, Kind, By, State, Decision string
+	On                                  bool
+	Waiting, Attempts                   int
+}
+
+// at is the place of a callback at an endpoint.
+func (r whyReport) at(t *testing.T, key, endpoint string) whyPlace {
+	t.Helper()
+	for _, c := range r.Callbacks {
+		for _, p := range c.Places {
+			if c.Key == key && p.Endpoint == endpoint {
+				return p
+			}
+		}
+	}
+	t.Fatalf("nothing is said of %s at %s: %+v", key, endpoint, r.Callbacks)
+	return whyPlace{}
 }
 
 type finding struct {
@@ -389,5 +414,93 @@ func TestWhyQueuedAndDead(t *testing.T) {
 	n.admin = n.token(t, "alice", platformIOS)
 	if got := n.post(t, "/webhook/why", map[string]any{"id": first.serverMsgID}, nil); got.ErrCode != 1002 {
 		t.Errorf("a user is told: %+v", got)
+	}
+}
+
+// TestWhyEndpoints: what becomes of an event at each endpoint of the list: told,
+// left out by its events or filters, stopped, or waiting.
+func TestWhyEndpoints(t *testing.T) {
+	t.Parallel()
+	b, archive, candidate := startBusiness(t), startBusiness(t), startBusiness(t)
+	archive.on(cmdAfterSingle, saysStatus(503, "later"))
+	candidate.on(cmdBeforeSingle, says(rejection))
+	n := startNode(t, setup{files: webhooksYML(b.URL, fmt.Sprintf(`beforeSendSingleMsg: {enable: true}
+afterSendSingleMsg: {enable: true, attentionIds: [bob, carol]}
+retry: {initial: 1s, max: 1s}
+endpoints:
+  - {name: archive, url: "%s/a", events: ["after*Msg", afterUserOffline]}
+  - {name: pictures, url: "%s/p", events: [afterSendSingleMsg], allowedTypes: [102]}
+  - {name: presence, url: "%s/u", events: [afterUserOnline]}
+  - {name: report, pull: true, events: ["after*"], secret: %s}
+  - {name: candidate, url: "%s", shadow: true, events: ["*SendSingleMsg"]}
+`, archive.URL, archive.URL, archive.URL, signature.New(), candidate.URL))})
+	n.register(t, "alice", "bob", "dave")
+	s := n.send(t, post{from: "alice", to: "bob", content: text("hi"), operationID: "why endpoints"})
+	archive.awaitCount(t, 1, cmdAfterSingle)
+	candidate.awaitCount(t, 1, cmdBeforeSingle)
+	b.awaitCount(t, 1, cmdAfterSingle)
+	const key = "afterSendSingleMsg"
+	settled := func(r whyReport, key string, endpoint string, decision string) bool {
+		return strings.HasPrefix(r.at(t, key, endpoint).Decision, decision)
+	}
+	var r whyReport
+	poll(t, "all that is known of the message", func() bool {
+		r = n.why(nil, s.serverMsgID)
+		return settled(r, key, "default", "the handler took the event") && settled(r, key, "report", "kept for fetching as cursor") &&
+			settled(r, "beforeSendSingleMsg", "candidate", "its answer would have decided otherwise")
+	})
+	if p := r.at(t, key, "archive"); !p.On || p.Waiting != 1 || p.Attempts == 0 || !strings.Contains(p.By, `"after*Msg"`) || !strings.Contains(p.Decision, "tried again") {
+		t.Errorf("archive: %+v", p)
+	}
+	if p := r.at(t, key, "pictures"); !p.On || p.Attempts+p.Waiting != 0 || !strings.Contains(p.Decision, "left out by a filter") {
+		t.Errorf("pictures: %+v", p)
+	}
+	if p := r.at(t, key, "presence"); p.On || !strings.Contains(p.By, `["afterUserOnline"] do not cover afterSendSingleMsg`) {
+		t.Errorf("presence: %+v", p)
+	}
+	if p := r.at(t, key, "candidate"); p.On || p.Attempts != 0 || !strings.Contains(p.By, "copies of before-calls") {
+		t.Errorf("candidate: %+v", p)
+	}
+	if p := r.at(t, "beforeSendSingleMsg", "archive"); p.On || !strings.Contains(p.By, "do not cover") {
+		t.Errorf("a question at archive: %+v", p)
+	}
+	// A shadow's refusal is no cause, and a filter is none while others are told.
+	if !has(r, "content-types", "endpoint pictures: allowedTypes leaves out content type 101") || !has(r, "queued", "archive/") {
+		t.Errorf("found %v", r.Findings)
+	}
+	r.only(t, "endpoint-stopped")
+
+	// Left out by url's own filter, and told elsewhere.
+	n.run("webhook", "pause", "archive", "--reason", "maintenance")
+	other := n.send(t, post{from: "alice", to: "dave", content: text("hi"), operationID: "why elsewhere"})
+	poll(t, "the message in the log for fetching", func() bool {
+		r = n.why(nil, other.serverMsgID)
+		return settled(r, key, "report", "kept for fetching as cursor")
+	})
+	r.names(t, "attention-ids", "alice", "dave", "[bob, carol]")
+	if p := r.at(t, key, "archive"); p.State != "paused" || p.Waiting != 1 {
+		t.Errorf("paused: %+v", p)
+	}
+	if !has(r, "endpoint-stopped", "archive is paused") || !has(r, "endpoint-stopped", "maintenance") {
+		t.Errorf("found %v", r.Findings)
+	}
+	text := n.run("webhook", "why", other.serverMsgID)
+	for _, parts := range [][]string{
+		{"archive (push): the event waits"},
+		{"paused since", "maintenance"},
+		{"presence (push): it does not come here; its events"},
+		{"default (push): left out by a filter"},
+		{"report (pull): kept for fetching"},
+	} {
+		if lineWith(text, parts...) == "" {
+			t.Errorf("no line has %q:\n%s", parts, text)
+		}
+	}
+
+	// In general: off for url is no fault where the list is told.
+	r = n.why(nil, "--config", "afterUserOffline")
+	r.only(t, "endpoint-stopped")
+	if p := r.at(t, "afterUserOffline", "archive"); !p.On || !has(r, "off", "of the list of endpoints only archive, report") {
+		t.Errorf("%+v: %v", p, r.Findings)
 	}
 }

@@ -24,6 +24,15 @@ type effectiveValue struct {
 	source string
 }
 
+// sourceOf is the place of a value.
+func (e *Effective) sourceOf(file, path string) string {
+	i := slices.IndexFunc(e.values, func(v effectiveValue) bool { return v.leaf.file.name == file && v.leaf.path == path })
+	if i < 0 {
+		return sourceDefault
+	}
+	return e.values[i].source
+}
+
 func (v effectiveValue) shown() string { return mask(v.leaf.path, v.text) }
 
 // effective lists what the loader came to. A name of an older release is left
@@ -141,7 +150,23 @@ type WebhookSnapshot struct {
 	URL       string     `json:"url"` // masked
 	Callbacks []Callback `json:"callbacks"`
 	// BeforeDeadline is shared by the before-calls of an operation.
-	BeforeDeadline time.Duration `json:"beforeDeadline"`
+	BeforeDeadline time.Duration    `json:"beforeDeadline"`
+	Endpoints      []ListedEndpoint `json:"endpoints,omitempty"`
+}
+
+// ListedEndpoint is an entry of endpoints as a Snapshot keeps it: all that
+// decides what it gets, and no secrets.
+type ListedEndpoint struct {
+	Name         string        `json:"name"`
+	URL          string        `json:"url,omitempty"` // masked
+	Events       []string      `json:"events"`
+	AttentionIDs []string      `json:"attentionIds,omitempty"`
+	AllowedTypes []TypeRange   `json:"allowedTypes,omitempty"`
+	DeniedTypes  []TypeRange   `json:"deniedTypes,omitempty"`
+	Timeout      time.Duration `json:"timeout,omitempty"`
+	Shadow       bool          `json:"shadow,omitempty"`
+	Pull         bool          `json:"pull,omitempty"`
+	Source       string        `json:"source"` // of the list
 }
 
 // Snapshot describes a configuration that is in effect: c with the values e,
@@ -161,6 +186,12 @@ func (e *Effective) Snapshot(c *Config, r *Report) Snapshot {
 		cb := c.Webhooks.Callbacks[r.Key]
 		cb.URL = redactURL(fullURL(cb.URL, cb.Command, c.Webhooks.CommandInQuery))
 		s.Webhooks.Callbacks = append(s.Webhooks.Callbacks, cb)
+	}
+	for _, ep := range c.Webhooks.Endpoints {
+		s.Webhooks.Endpoints = append(s.Webhooks.Endpoints, ListedEndpoint{
+			Name: ep.Name, URL: redactURL(ep.URL), Events: ep.Events, AttentionIDs: ep.AttentionIDs, AllowedTypes: ep.AllowedTypes,
+			DeniedTypes: ep.DeniedTypes, Timeout: ep.Timeout, Shadow: ep.Shadow, Pull: ep.Pull, Source: e.sourceOf(webhooksFile, "endpoints"),
+		})
 	}
 	return s
 }

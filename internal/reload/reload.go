@@ -276,14 +276,15 @@ type Refused struct {
 
 func (s *Service) refuse(ctx context.Context, cause string, err error) {
 	list := Problems(err)
-	for _, p := range list {
-		s.log.ErrorContext(ctx, "configuration refused, the old one stays", slog.String("cause", cause), slog.String("problem", p.Error()))
-	}
 	s.mu.Lock()
 	s.status.Refused++
 	s.status.Problems, s.status.RefusedAt = list, im.MillisOf(s.o.Now())
 	s.mu.Unlock()
 	s.keep(ctx, cause, false, "", Refused{list})
+	// Said last: who reads it finds the refusal wherever it is kept.
+	for _, p := range list {
+		s.log.ErrorContext(ctx, "configuration refused, the old one stays", slog.String("cause", cause), slog.String("problem", p.Error()))
+	}
 }
 
 // Problems are the errors of a refused configuration.

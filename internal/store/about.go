@@ -84,6 +84,34 @@ func (tx *Tx) DeadAbout(id string) ([]DeadEvent, error) {
 	return out, nil
 }
 
+// scanPulled is how many of an endpoint's newest events are looked through for an
+// id that no index knows.
+const scanPulled = 10_000
+
+// PulledAbout lists what the endpoints' logs for fetching hold about an event, an
+// operation or a message: of the newest of each, 100 at most.
+func (tx *Tx) PulledAbout(id string) ([]PulledAboutEvent, error) {
+	out, err := queryAll(tx, func(e *PulledAboutEvent) []any {
+		return []any{&e.Endpoint, &e.Cursor, &e.EventID, &e.Callback, &e.ClientMsgID, &e.CreatedAt}
+	}, `SELECT e.endpoint, e.cursor, e.event_id, e.callback, e.client_msg_id, e.created_at
+FROM pull_log l JOIN pull_event e ON e.endpoint = l.endpoint AND e.cursor > l.last_cursor - $1
+WHERE e.event_id = $2 OR e.operation_id = $2 OR e.client_msg_id = $2 OR e.server_msg_id = $2 ORDER BY e.endpoint, e.cursor LIMIT 100`, scanPulled, text(id))
+	if err != nil {
+		return nil, fmt.Errorf("fetched events about %s: %w", id, err)
+	}
+	return out, nil
+}
+
+// PulledAboutEvent is where an event is in the log of an endpoint that fetches.
+type PulledAboutEvent struct {
+	Endpoint    string
+	Cursor      int64
+	EventID     string
+	Callback    string
+	ClientMsgID string
+	CreatedAt   im.Millis
+}
+
 // LaneView is what is known of a lane from outside.
 type LaneView struct {
 	Name         string

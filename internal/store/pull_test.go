@@ -122,6 +122,13 @@ func TestPullLog(t *testing.T) {
 		producing.Wait()
 		close(done)
 		moving.Wait()
+		var about []store.PulledAboutEvent
+		if err := s.Read(t.Context(), func(tx *store.Tx) (err error) {
+			about, err = tx.PulledAbout("2-007")
+			return err
+		}); err != nil || len(about) != 1 || got[about[0].Cursor-1].EventID != "2-007" || about[0].Endpoint != "fetch" {
+			t.Errorf("of one event is known %+v, %v", about, err)
+		}
 		order := map[string][]string{} // by producer and lane
 		for _, e := range got {
 			order[e.OperationID] = append(order[e.OperationID], e.EventID)

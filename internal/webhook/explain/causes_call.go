@@ -31,8 +31,11 @@ func (s *subject) last(holds func(store.Delivery) bool) (store.Delivery, bool) {
 }
 
 // evidence shows one call.
-func evidence(d store.Delivery) string {
+func (s *subject) evidence(d store.Delivery) string {
 	text := fmt.Sprintf("%s: %s after %s", stamp(d.StartedAt), d.Outcome, time.Duration(d.DurationMS)*time.Millisecond)
+	if !s.routeOf(d.Endpoint).own {
+		text += ", at endpoint " + d.Endpoint
+	}
 	if d.Status != 0 {
 		text += fmt.Sprintf(", status %d", d.Status)
 	}
@@ -70,7 +73,7 @@ func checkHTML(s *subject) []Finding {
 		return nil
 	}
 	return s.finding(Problem, CauseHTML, "the handler answers with an HTML page, usually that of a proxy, a login or an error",
-		"see what "+s.config.URL+" leads to; answer with one JSON object", evidence(d), began(d.Answer))
+		"see what "+s.routeOf(d.Endpoint).url+" leads to; answer with one JSON object", s.evidence(d), began(d.Answer))
 }
 
 // checkErrorPage: an error page in JSON, which earlier servers took for approval.
@@ -85,7 +88,7 @@ func checkErrorPage(s *subject) []Finding {
 		return nil
 	}
 	return s.finding(Problem, CauseErrorPage, fmt.Sprintf("the handler failed with status %d and a JSON error page, which is a failure and no approval", d.Status),
-		"look into the handler's own log at that time: it threw an error", evidence(d), began(d.Answer))
+		"look into the handler's own log at that time: it threw an error", s.evidence(d), began(d.Answer))
 }
 
 // checkRedirect: the address is another.
@@ -95,7 +98,7 @@ func checkRedirect(s *subject) []Finding {
 		return nil
 	}
 	return s.finding(Problem, CauseRedirect, fmt.Sprintf("the handler redirects with status %d, which is not followed: it would turn the POST into a GET without a body", d.Status),
-		"put the final address into url (often https instead of http, or a slash)", evidence(d))
+		"put the final address into url (often https instead of http, or a slash)", s.evidence(d))
 }
 
 // checkPath: nobody is at that path.
@@ -108,8 +111,8 @@ func checkPath(s *subject) []Finding {
 		return nil
 	}
 	return s.finding(Problem, CausePath, "the handler has no route for this path: the server posts to url + / + command",
-		fmt.Sprintf("route POST …/%s in the handler (Spring /{cmd}, Gin and Express /:command), or correct url", s.config.Command),
-		evidence(d), "posted to "+s.config.URL)
+		fmt.Sprintf("route POST …/%s in the handler (Spring /{cmd}, Gin and Express /:command), or correct url", s.command()),
+		s.evidence(d), "posted to "+s.routeOf(d.Endpoint).url)
 }
 
 // checkMalformed: an answer that is no single JSON object.
@@ -128,7 +131,7 @@ func checkMalformed(s *subject) []Finding {
 		text = "the answer is empty"
 	}
 	return s.finding(Problem, CauseMalformed, text, `answer exactly one JSON object, such as {"actionCode":0,"errCode":0,"errMsg":"","errDlt":"","nextCode":0}`,
-		evidence(d), began(d.Answer))
+		s.evidence(d), began(d.Answer))
 }
 
 func timedOut(d store.Delivery) bool { return strings.Contains(d.Reason, "timeout after") }
@@ -142,7 +145,7 @@ func checkOwnRequest(s *subject) []Finding {
 	}
 	return s.finding(Problem, CauseOwnRequest,
 		"the handler waits for itself: it called the API and could not answer the callback that its own call made until the call ended",
-		"let the handler take several requests at a time, or make the API call after answering; no lock of the server is involved", evidence(d))
+		"let the handler take several requests at a time, or make the API call after answering; no lock of the server is involved", s.evidence(d))
 }
 
 // checkTimeout: too slow.
@@ -155,8 +158,8 @@ func checkTimeout(s *subject) []Finding {
 	if strings.Contains(d.Reason, "whole operation") {
 		remedy = "all before-callbacks of one operation share beforeDeadline; " + remedy
 	}
-	return s.finding(Problem, CauseTimeout, "the handler did not answer in time", remedy, evidence(d),
-		fmt.Sprintf("timeout: %s (%s)", s.config.Timeout, s.config.Sources["timeout"]))
+	return s.finding(Problem, CauseTimeout, "the handler did not answer in time", remedy, s.evidence(d),
+		fmt.Sprintf("timeout: %s (%s)", s.routeOf(d.Endpoint).timeout, s.routeOf(d.Endpoint).source("timeout")))
 }
 
 // checkPatience: clients give up before the server does.
@@ -168,7 +171,7 @@ func checkPatience(s *subject) []Finding {
 	configured := fmt.Sprintf("timeout: %s (%s), beforeDeadline %s, clients give up after %s", s.config.Timeout, s.config.Sources["timeout"], deadline, patience)
 	const remedy = "keep timeout below 8 s: a client that has given up shows a failed message and sends it again"
 	if d, ok := s.last(func(d store.Delivery) bool { return time.Duration(d.DurationMS)*time.Millisecond >= patience }); ok {
-		return s.finding(Problem, CausePatience, fmt.Sprintf("a call took longer than the %s that clients wait", patience), remedy, evidence(d), configured)
+		return s.finding(Problem, CausePatience, fmt.Sprintf("a call took longer than the %s that clients wait", patience), remedy, s.evidence(d), configured)
 	}
 	if !s.config.Enable || s.config.Timeout <= deadline && s.config.Timeout < patience {
 		return nil
@@ -196,7 +199,7 @@ func checkUnreachable(s *subject) []Finding {
 		return nil
 	}
 	return s.finding(Problem, CauseUnreachable, "the handler cannot be reached from the server", "try the address from where the server runs; inside a container 127.0.0.1 is the container itself",
-		evidence(d), "posted to "+s.config.URL)
+		s.evidence(d), "posted to "+s.routeOf(d.Endpoint).url)
 }
 
 // checkRejected: the handler said no.
@@ -205,7 +208,7 @@ func checkRejected(s *subject) []Finding {
 	if !ok {
 		return nil
 	}
-	return s.finding(Note, CauseRejected, fmt.Sprintf("the handler refused with code %d, and so the operation was refused", d.ErrCode), "", evidence(d), began(d.Answer))
+	return s.finding(Note, CauseRejected, fmt.Sprintf("the handler refused with code %d, and so the operation was refused", d.ErrCode), "", s.evidence(d), began(d.Answer))
 }
 
 // checkHandlerFault: the handler said that it failed.
@@ -214,18 +217,22 @@ func checkHandlerFault(s *subject) []Finding {
 	if !ok {
 		return nil
 	}
-	return s.finding(Problem, CauseHandlerFault, "the handler says that it failed: actionCode is not 0", "answer actionCode 0 when the callback was handled; refuse with nextCode 1", evidence(d), began(d.Answer))
+	return s.finding(Problem, CauseHandlerFault, "the handler says that it failed: actionCode is not 0", "answer actionCode 0 when the callback was handled; refuse with nextCode 1", s.evidence(d), began(d.Answer))
 }
 
 // checkEndpoint: calls are held back.
 func checkEndpoint(s *subject) []Finding {
 	var out []Finding
 	for _, e := range s.Endpoints {
-		if reason, ok := e.Callbacks[s.desc.Key]; ok {
+		if reason, ok := e.Callbacks[s.desc.Key]; ok && s.routeOf(e.Name).kind != "shadow" {
 			out = append(out, s.finding(Problem, CauseEndpoint, fmt.Sprintf("%s at endpoint %s is stopped", s.desc.Key, e.Name), resume(e.Name), reason)...)
 		}
 		if e.State != "ok" && s.belongsTo(e) {
-			out = append(out, s.finding(Problem, CauseEndpoint, fmt.Sprintf("endpoint %s is %s since %s: before-calls are decided by failedContinue at once, after-events wait", e.Name, e.State, stamp(e.Since)),
+			consequence := "after-events wait"
+			if s.desc.Kind == registry.Before {
+				consequence = "before-calls are decided by failedContinue at once, " + consequence
+			}
+			out = append(out, s.finding(Problem, CauseEndpoint, fmt.Sprintf("endpoint %s is %s since %s: %s", e.Name, e.State, stamp(e.Since), consequence),
 				resume(e.Name), e.Reason)...)
 		}
 	}
@@ -237,6 +244,11 @@ func resume(name string) string {
 }
 
 func (s *subject) belongsTo(e Endpoint) bool {
+	for _, r := range s.routes[1:] {
+		if r.name == e.Name {
+			return r.wants && r.kind != "shadow"
+		}
+	}
 	for _, w := range s.Waiting {
 		if name, _, _ := strings.Cut(w.Event.Lane, "/"); w.Event.Callback == s.desc.Key && name == e.Name {
 			return true
@@ -265,6 +277,14 @@ func checkQueued(s *subject) []Finding {
 	return out
 }
 
+// at names the endpoint of a lane, unless it is the callback's own.
+func (s *subject) at(lane string) string {
+	if r := s.routeOf(store.EndpointOf(lane)); !r.own {
+		return " for endpoint " + r.name
+	}
+	return ""
+}
+
 // checkDead: nobody will try again.
 func checkDead(s *subject) []Finding {
 	var out []Finding
@@ -272,7 +292,7 @@ func checkDead(s *subject) []Finding {
 		if d.Callback != s.desc.Key {
 			continue
 		}
-		out = append(out, s.finding(Problem, CauseDead, fmt.Sprintf("event %s was given up at %s after %d attempts: %s", d.EventID, stamp(d.DiedAt), d.Attempts, d.Reason),
+		out = append(out, s.finding(Problem, CauseDead, fmt.Sprintf("event %s was given up%s at %s after %d attempts: %s", d.EventID, s.at(d.Lane), stamp(d.DiedAt), d.Attempts, d.Reason),
 			"once the handler works: parley webhook replay "+d.EventID)...)
 	}
 	return out

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/parley-im/parley/internal/config"
+	"github.com/parley-im/parley/internal/webhook"
 	"github.com/parley-im/parley/internal/webhook/registry"
 )
 
@@ -105,7 +106,7 @@ func checkVariable(s *subject) []Finding {
 		slices.Sort(missing)
 		return s.finding(Problem, CauseVariable, "a variable never reached the server's process", remedy, missing...)
 	}
-	if s.config.Enable || s.enableSource() != "default" || slices.ContainsFunc(s.Config.Env, func(name string) bool { return strings.HasPrefix(name, prefix) }) {
+	if s.on() || s.enableSource() != "default" || slices.ContainsFunc(s.Config.Env, func(name string) bool { return strings.HasPrefix(name, prefix) }) {
 		return nil
 	}
 	evidence := "variables in the process: none of IMENV_WEBHOOKS_*"
@@ -126,11 +127,24 @@ func checkOff(s *subject) []Finding {
 	if !s.asked || s.config.Enable {
 		return nil
 	}
+	var told, others []string
+	for _, r := range s.routes[1:] {
+		switch {
+		case r.wants && r.kind != "shadow":
+			told = append(told, r.name)
+		case s.desc.Kind == registry.After && r.kind != "shadow":
+			others = append(others, "endpoint "+r.name+": "+r.by)
+		}
+	}
+	if len(told) > 0 {
+		return s.finding(Note, CauseOff, fmt.Sprintf("the handler of url is not told, and of the list of endpoints only %s", strings.Join(told, ", ")),
+			fmt.Sprintf("set %s.enable to true at the top level of webhooks.yml, if it should be", s.desc.Key), others...)
+	}
 	evidence := []string{"enable is false by " + s.enableSource()}
 	if source := s.enableSource(); source == "default" {
 		evidence = []string{fmt.Sprintf("nothing sets %s.enable, in no file and no variable", s.desc.Key)}
 	}
-	return s.finding(Problem, CauseOff, "the callback is off", fmt.Sprintf("set %s.enable to true at the top level of webhooks.yml", s.desc.Key), evidence...)
+	return s.finding(Problem, CauseOff, "the callback is off", fmt.Sprintf("set %s.enable to true at the top level of webhooks.yml", s.desc.Key), append(evidence, others...)...)
 }
 
 // checkLegacyKey: of a pair of keys, the one is on that current clients never
@@ -153,7 +167,7 @@ func checkLegacyKey(s *subject) []Finding {
 		return s.finding(sev, CauseLegacyKey, text, fmt.Sprintf("enable %s, and route %s in the handler", ex, command(ex)), state)
 	}
 	for _, c := range registry.All() {
-		if c.LegacyOf == s.desc.Key && on[c.Key] && !s.config.Enable {
+		if c.LegacyOf == s.desc.Key && on[c.Key] && !s.on() {
 			return s.finding(Problem, CauseLegacyKey, fmt.Sprintf("%s is on instead, which only a deprecated endpoint fires", c.Key),
 				fmt.Sprintf("enable %s, and route %s in the handler", s.desc.Key, s.desc.Command), c.Key+" is on, "+s.desc.Key+" is off")
 		}
@@ -164,7 +178,10 @@ func checkLegacyKey(s *subject) []Finding {
 func (s *subject) enabled() map[string]bool {
 	on := make(map[string]bool)
 	for _, c := range s.Config.Webhooks.Callbacks {
-		on[c.Key] = c.Enable
+		desc, _ := registry.Lookup(c.Key)
+		on[c.Key] = c.Enable || desc.Kind == registry.After && slices.ContainsFunc(s.Config.Webhooks.Endpoints, func(e config.ListedEndpoint) bool {
+			return !e.Shadow && slices.ContainsFunc(e.Events, func(pattern string) bool { return webhook.Match(pattern, c.Key) })
+		})
 	}
 	return on
 }
@@ -184,7 +201,7 @@ func checkStage(s *subject) []Finding {
 		}
 	}
 	other := otherStage(s.desc.Key)
-	if !s.asked || s.config.Enable || other == "" || !s.enabled()[other] {
+	if !s.asked || s.on() || other == "" || !s.enabled()[other] {
 		return nil
 	}
 	if s.desc.Kind == registry.Before {

@@ -9,18 +9,6 @@ import (
 	"github.com/parley-im/parley/internal/webhook/registry"
 )
 
-// webhookConfig is the callback's configuration as the engine takes it.
-func (s *subject) webhookConfig() webhook.Callback {
-	c := webhook.Callback{AttentionIDs: s.config.AttentionIDs}
-	for _, r := range s.config.AllowedTypes {
-		c.AllowedTypes = append(c.AllowedTypes, webhook.TypeRange(r))
-	}
-	for _, r := range s.config.DeniedTypes {
-		c.DeniedTypes = append(c.DeniedTypes, webhook.TypeRange(r))
-	}
-	return c
-}
-
 // called reports whether anything is known of the callback about the question.
 func (s *subject) called() bool {
 	if len(s.calls) > 0 {
@@ -36,16 +24,44 @@ func (s *subject) called() bool {
 			return true
 		}
 	}
+	for _, p := range s.Pulled {
+		if p.Callback == s.desc.Key {
+			return true
+		}
+	}
 	return false
 }
 
-// checkFilters: one of the three options leaves the message out.
+// checkFilters: one of the three options leaves the message out, of the callback's
+// own or of an endpoint of the list. An endpoint that is there for some messages
+// is to blame only if nobody else was called.
 func checkFilters(s *subject) []Finding {
-	if s.Message == nil || !s.config.Enable || s.called() {
+	if s.Message == nil {
 		return nil
 	}
+	var out []Finding
+	for i := range s.routes {
+		r := &s.routes[i]
+		if !r.wants || r.kind == "shadow" || !s.traceAt(r).empty() {
+			continue
+		}
+		for _, f := range s.excluded(r) {
+			if !r.own {
+				f.Text = "endpoint " + r.name + ": " + f.Text
+				if s.called() {
+					f.Severity = Note
+				}
+			}
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func (s *subject) excluded(r *route) []Finding {
 	m := s.Message
-	switch webhook.Excluded(s.desc, s.webhookConfig(), m) {
+	option := func(name string, value any) string { return fmt.Sprintf("%s: %v (%s)", name, value, r.source(name)) }
+	switch webhook.Excluded(s.desc, r.filters, m) {
 	case webhook.ByAttention:
 		peer := m.RecvID
 		if m.SessionType == im.GroupChat {
@@ -53,14 +69,13 @@ func checkFilters(s *subject) []Finding {
 		}
 		return s.finding(Problem, CauseAttention,
 			fmt.Sprintf("attentionIds leaves the message out: neither its sender %s nor its receiver %s is listed", m.SendID, peer),
-			"add one of them to attentionIds, or empty the list for all",
-			fmt.Sprintf("attentionIds: [%s] (%s)", list(s.config.AttentionIDs), s.config.Sources["attentionIds"]))
+			"add one of them to attentionIds, or empty the list for all", option("attentionIds", "["+list(r.filters.AttentionIDs)+"]"))
 	case webhook.ByAllowed:
 		return s.finding(Problem, CauseTypes, fmt.Sprintf("allowedTypes leaves out content type %d", m.ContentType), "add the type, or empty the list for all",
-			fmt.Sprintf("allowedTypes: %v (%s)", s.config.AllowedTypes, s.config.Sources["allowedTypes"]))
+			option("allowedTypes", r.filters.AllowedTypes))
 	case webhook.ByDenied:
 		return s.finding(Problem, CauseTypes, fmt.Sprintf("deniedTypes leaves out content type %d", m.ContentType), "remove the type from the list",
-			fmt.Sprintf("deniedTypes: %v (%s)", s.config.DeniedTypes, s.config.Sources["deniedTypes"]))
+			option("deniedTypes", r.filters.DeniedTypes))
 	case webhook.ByServer:
 		return s.finding(Note, CauseTypes, fmt.Sprintf("content type %d belongs to the server and is sent only if allowedTypes lists it", m.ContentType), "list it in allowedTypes")
 	case webhook.ByTyping:
@@ -88,7 +103,7 @@ func checkSender(s *subject) []Finding {
 
 // checkNotStored: only stored messages are reported as saved.
 func checkNotStored(s *subject) []Finding {
-	if s.desc.ID != registry.AfterMsgSaveDB || s.Message == nil || s.Message.Seq > 0 || !s.config.Enable {
+	if s.desc.ID != registry.AfterMsgSaveDB || s.Message == nil || s.Message.Seq > 0 || !s.on() {
 		return nil
 	}
 	return s.finding(Note, CauseNotStored, "the message is not stored, so nobody is told that it was", "")

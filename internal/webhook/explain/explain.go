@@ -9,6 +9,7 @@
 package explain
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -96,6 +97,7 @@ type Facts struct {
 	Deliveries  []store.Delivery
 	Waiting     []Waiting
 	Dead        []store.DeadEvent
+	Pulled      []store.PulledAboutEvent // kept for endpoints that fetch
 	Endpoints   []Endpoint
 	LostLogRows int64
 }
@@ -142,12 +144,31 @@ type Callback struct {
 	URL      string `json:"url,omitempty"`
 	Decision string `json:"decision"`
 	Calls    []Call `json:"calls,omitempty"`
+	// Places are where it goes, or does not: its own handler and every endpoint of
+	// the list.
+	Places []Place `json:"places"`
+}
+
+// Place is what became of a callback at one endpoint.
+type Place struct {
+	Endpoint string    `json:"endpoint"`
+	Kind     string    `json:"kind"` // push, pull or shadow
+	URL      string    `json:"url,omitempty"`
+	On       bool      `json:"on"`              // the callback is meant to come here
+	By       string    `json:"by"`              // what says so, or why not
+	State    string    `json:"state,omitempty"` // of the endpoint now: ok, down or paused
+	Since    im.Millis `json:"since,omitempty"` // of State
+	Reason   string    `json:"reason,omitempty"`
+	Waiting  int       `json:"waiting"`  // events of the question in its queue
+	Attempts int       `json:"attempts"` // that are logged
+	Decision string    `json:"decision"`
 }
 
 // Call is one attempt.
 type Call struct {
 	At         im.Millis `json:"at"`
 	EventID    string    `json:"eventID,omitempty"`
+	Endpoint   string    `json:"endpoint"`
 	Attempt    int       `json:"attempt"`
 	Status     int       `json:"status"`
 	DurationMS int64     `json:"durationMS"`
@@ -166,7 +187,9 @@ type subject struct {
 	*Facts
 	desc   registry.Callback
 	config config.Callback
-	calls  []store.Delivery // of this callback, oldest first
+	routes []route          // where it goes, or might: its own place first
+	calls  []store.Delivery // of this callback, oldest first; not the copies for shadows
+	copies []store.Delivery // for shadows
 	asked  bool             // by its key
 }
 
@@ -207,17 +230,24 @@ func Explain(f Facts) Report {
 		desc, _ := registry.Lookup(key)
 		s := &subject{Facts: &f, desc: desc, config: configs[key], asked: f.Key == key}
 		for _, d := range f.Deliveries {
-			if d.Callback == key {
+			switch {
+			case d.Callback != key:
+			case d.Kind == store.DeliveryShadow:
+				s.copies = append(s.copies, d)
+			default:
 				s.calls = append(s.calls, d)
 			}
 		}
-		slices.SortStableFunc(s.calls, func(a, b store.Delivery) int { return int(a.ID - b.ID) })
+		for _, calls := range [][]store.Delivery{s.calls, s.copies} {
+			slices.SortStableFunc(calls, func(a, b store.Delivery) int { return cmp.Compare(a.ID, b.ID) })
+		}
+		s.routes = s.findRoutes()
 		for _, check := range checks {
 			r.Findings = append(r.Findings, check(s)...)
 		}
 		r.Callbacks = append(r.Callbacks, s.describe())
 	}
-	if f.ID != "" && f.Message == nil && len(f.Deliveries)+len(f.Waiting)+len(f.Dead) == 0 {
+	if f.ID != "" && f.Message == nil && len(f.Deliveries)+len(f.Waiting)+len(f.Dead)+len(f.Pulled) == 0 {
 		r.Findings = append(r.Findings, unknown(&f))
 	}
 	r.Findings = merge(r.Findings)
@@ -259,6 +289,9 @@ func (f *Facts) keys() []string {
 		}
 		for _, d := range f.Dead {
 			about[d.Callback] = true
+		}
+		for _, p := range f.Pulled {
+			about[p.Callback] = true
 		}
 		for _, key := range ofMessage(f.Message) {
 			about[key] = true

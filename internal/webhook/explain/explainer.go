@@ -93,6 +93,9 @@ func (f *Facts) read(tx *store.Tx) error {
 		}
 		f.Waiting = append(f.Waiting, Waiting{event, lane})
 	}
+	if f.Pulled, err = tx.PulledAbout(f.ID); err != nil {
+		return err
+	}
 	msgID := f.ID
 	for _, d := range f.Deliveries {
 		f.At = earlier(f.At, d.StartedAt)
@@ -104,6 +107,12 @@ func (f *Facts) read(tx *store.Tx) error {
 		f.At = earlier(f.At, w.Event.CreatedAt)
 		if w.Event.ClientMsgID != "" {
 			msgID = w.Event.ClientMsgID
+		}
+	}
+	for _, p := range f.Pulled {
+		f.At = earlier(f.At, p.CreatedAt)
+		if p.ClientMsgID != "" {
+			msgID = p.ClientMsgID
 		}
 	}
 	if f.Message, err = tx.FindMessage(msgID); err != nil {

@@ -3,73 +3,59 @@ package explain
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/parley-im/parley/internal/webhook/registry"
+	"github.com/parley-im/parley/internal/webhook"
 )
 
 // describe sums a callback up.
 func (s *subject) describe() Callback {
-	c := Callback{Key: s.desc.Key, Command: s.desc.Command, On: s.config.Enable, Source: s.enableSource(), Decision: s.decision()}
-	if s.config.Command != "" {
-		c.Command = s.config.Command
-	}
+	c := Callback{Key: s.desc.Key, Command: s.command(), On: s.on(), Source: s.enableSource(), Places: s.places()}
 	if s.config.Enable {
 		c.URL = s.config.URL
 	}
-	for _, d := range s.calls {
+	c.Decision = sumUp(c.Places)
+	for _, d := range slices.Concat(s.calls, s.copies) {
 		c.Calls = append(c.Calls, Call{
-			At: d.StartedAt, EventID: d.EventID, Attempt: d.Attempt, Status: d.Status, DurationMS: d.DurationMS,
+			At: d.StartedAt, EventID: d.EventID, Endpoint: d.Endpoint, Attempt: d.Attempt, Status: d.Status, DurationMS: d.DurationMS,
 			Outcome: d.Outcome, Reason: d.Reason, Answer: strings.ToValidUTF8(string(d.Answer), "\uFFFD"),
 		})
 	}
 	return c
 }
 
-// decisions says what an outcome came to.
-var decisions = map[string]string{
-	"approve":         "the handler approved, the operation went on",
-	"reject":          "the handler refused, the operation was refused",
-	"failed_continue": "there was no usable answer; failedContinue is true, the operation went on unchanged",
-	"failed_refuse":   "there was no usable answer; failedContinue is false, the operation was refused",
-	"delivered":       "the handler took the event",
-	"retry":           "the handler did not take the event; it is tried again",
-	"dead_letter":     "the event was given up",
-	"interrupted":     "the server stopped during the attempt; it is made again",
-	"breaker_open":    "the endpoint counts as down, so the handler was not called",
+// sumUp is the decision at the only place that anything is to be said of, or all
+// of them by name.
+func sumUp(places []Place) string {
+	var told []Place
+	for i, p := range places {
+		if p.On || p.Attempts+p.Waiting > 0 || i == 0 && !slices.ContainsFunc(places, func(o Place) bool { return o.On }) {
+			told = append(told, p)
+		}
+	}
+	if len(told) == 1 {
+		return told[0].Decision
+	}
+	var texts []string
+	for _, p := range told {
+		texts = append(texts, p.Endpoint+": "+p.Decision)
+	}
+	return strings.Join(texts, "; ")
 }
 
-func (s *subject) decision() string {
-	for _, d := range s.Dead {
-		if d.Callback == s.desc.Key {
-			return decisions["dead_letter"]
-		}
+// lines shows a place: what became of the callback there, why it comes there or
+// not, and whether the endpoint works.
+func (p Place) lines() string {
+	text := fmt.Sprintf("  %s (%s): %s; %s", p.Endpoint, p.Kind, p.Decision, p.By)
+	if p.URL != "" && p.On {
+		text += ", posted to " + p.URL
 	}
-	if n := len(s.calls); n > 0 {
-		last := s.calls[n-1]
-		if text, ok := decisions[last.Outcome]; ok {
-			return text
-		}
-		return last.Outcome
+	if p.State != "" && p.State != webhook.StateOK && (p.On || p.Waiting > 0) {
+		text += fmt.Sprintf("\n    %s since %s: %s", p.State, stamp(p.Since), p.Reason)
 	}
-	for _, w := range s.Waiting {
-		if w.Event.Callback == s.desc.Key {
-			return "the event waits for its first attempt"
-		}
-	}
-	switch {
-	case !s.config.Enable:
-		return "off: nobody was called"
-	case s.ID == "":
-		return "on"
-	case s.Message != nil && len(checkFilters(s)) > 0:
-		return "left out by a filter: nobody was called"
-	case s.desc.Kind == registry.After:
-		return "on, and no event is known: it was delivered longer ago than the log is kept, or never made"
-	default:
-		return "on, and no call is known"
-	}
+	return text
 }
 
 // WriteTo renders the report for people.
@@ -87,12 +73,22 @@ func (r Report) WriteTo(w io.Writer) (int64, error) {
 			off = append(off, c.Key)
 			continue
 		}
-		fmt.Fprintf(&b, "%s: %s\n", c.Key, c.Decision)
-		if c.On {
-			fmt.Fprintf(&b, "  on by %s, posted to %s\n", c.Source, c.URL)
+		if len(c.Places) > 1 {
+			fmt.Fprintf(&b, "%s:\n", c.Key)
+			for _, p := range c.Places {
+				fmt.Fprintln(&b, p.lines())
+			}
+		} else {
+			fmt.Fprintf(&b, "%s: %s\n", c.Key, c.Decision)
+			if c.On {
+				fmt.Fprintf(&b, "  on by %s, posted to %s\n", c.Source, c.URL)
+			}
 		}
 		for _, call := range c.Calls {
 			line := fmt.Sprintf("  %s attempt %d: %s after %s", stamp(call.At), call.Attempt, call.Outcome, time.Duration(call.DurationMS)*time.Millisecond)
+			if len(c.Places) > 1 {
+				line += " at " + call.Endpoint
+			}
 			if call.Status != 0 {
 				line += fmt.Sprintf(", status %d", call.Status)
 			}
