@@ -20,25 +20,33 @@ import (
 
 // dataFlag says which running server a command talks to.
 type dataFlag struct {
-	Data string `help:"Data directory of the running server." default:"./parley-data" type:"path"`
+	Data string `help:"Data directory of the running server." default:"./parley-data" env:"PARLEY_DATADIR" type:"path"`
 }
 
-// call asks the running server over its control socket.
-func (d dataFlag) call(ctx context.Context, method, path string, form url.Values, out any) error {
-	path = "http://control" + path
-	if len(form) > 0 {
-		path += "?" + form.Encode()
-	}
-	req, err := http.NewRequestWithContext(ctx, method, path, nil)
+// do makes a request over the control socket of the running server.
+func (d dataFlag) do(ctx context.Context, method, path string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://control"+path, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return app.DialControl(ctx, d.Data)
 	}}}
 	resp, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("no server runs on %s: %w", d.Data, err)
+		return nil, fmt.Errorf("no server runs on %s: %w", d.Data, err)
+	}
+	return resp, nil
+}
+
+// call asks the running server over its control socket.
+func (d dataFlag) call(ctx context.Context, method, path string, form url.Values, out any) error {
+	if len(form) > 0 {
+		path += "?" + form.Encode()
+	}
+	resp, err := d.do(ctx, method, path)
+	if err != nil {
+		return err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {

@@ -21,6 +21,7 @@ import (
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run the server."`
 	Config  configCmd  `cmd:"" help:"Look at a configuration."`
+	Health  healthCmd  `cmd:"" help:"Ask the running server whether it is ready; the exit code says so."`
 	Token   tokenCmd   `cmd:"" help:"Print an administrator's token of the running server."`
 	Webhook webhookCmd `cmd:"" help:"Look at and repeat webhook deliveries of the running server."`
 	Push    pushCmd    `cmd:"" help:"Look into offline push of the running server."`
@@ -50,7 +51,16 @@ type configFlags struct {
 	Lenient bool   `name:"config-lenient" env:"PARLEY_CONFIG_LENIENT" help:"Warn about unknown names instead of refusing them."`
 }
 
+// imageConfigDir is where images of OpenIM have their configuration: a directory
+// mounted there is meant, though nothing says so.
+const imageConfigDir = "/openim-server/config"
+
 func (f configFlags) source() config.Options {
+	if f.Dir == "" && os.Getenv("CONFIG_PATH") == "" {
+		if info, err := os.Stat(imageConfigDir); err == nil && info.IsDir() {
+			f.Dir = imageConfigDir
+		}
+	}
 	return config.Options{Dir: f.Dir, DataDir: f.Data, Lenient: f.Lenient, Environ: os.Environ(), Index: f.Index}
 }
 
@@ -79,7 +89,7 @@ func (s *serveCmd) Run(ctx context.Context) error {
 	defer signal.Stop(hangup)
 	return app.Run(ctx, app.Options{
 		Config: c, Report: report, Source: s.source(), Hangup: hangup, Version: version(),
-		APIAddrs: s.APIAddr, WSAddrs: s.WSAddr, ReadyFile: s.ReadyFile, Logger: logs.Logger(), Logs: logs, Stdout: os.Stdout,
+		APIAddrs: s.APIAddr, WSAddrs: s.WSAddr, ReadyFile: s.ReadyFile, NotifySocket: os.Getenv("NOTIFY_SOCKET"), Logger: logs.Logger(), Logs: logs, Stdout: os.Stdout,
 	})
 }
 
@@ -114,7 +124,13 @@ func (versionCmd) Run(w io.Writer) error {
 	return err
 }
 
+// release is set by the linker in released binaries.
+var release string
+
 func version() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" {
 		return "(devel)"

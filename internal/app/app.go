@@ -58,6 +58,9 @@ type Options struct {
 	// ReadyFile is written when all ports listen: JSON with pid, api, ws, console
 	// and secret, for supervisors and tests.
 	ReadyFile string
+	// NotifySocket is told when the server is ready and when it begins to stop,
+	// as systemd asks its services with Type=notify; "" for nobody.
+	NotifySocket string
 
 	Logger *slog.Logger
 	Logs   *Logs     // behind Logger; nil when log.yml has no say
@@ -273,9 +276,11 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 	if err := s.writeReady(apiListeners[0], wsListeners[0], consoleURL); err != nil {
 		s.log.ErrorContext(ctx, "ready file not written", "error", err)
 	}
+	s.notify(ctx, "READY=1")
 
 	<-edgeCtx.Done()
 	s.log.InfoContext(ctx, "stopping")
+	s.notify(ctx, "STOPPING=1")
 	s.listens.Shutdown() // fetches wait for long
 	s.trial.Shutdown(context.WithoutCancel(ctx))
 	if s.console != nil {
