@@ -5,7 +5,7 @@ GOVULN   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME ?= 2m
 SOAK     ?= 300
 
-.PHONY: build run test check lint vuln fuzz bench chaos soak gen
+.PHONY: build run test check lint vuln fuzz bench chaos soak gen release
 
 build: ## bin/parley
 	go build -o bin/parley ./cmd/parley
@@ -41,3 +41,6 @@ chaos: ## 500 rounds of killing a server under load
 
 gen: ## the tables in docs/ that are made from the code
 	go test ./internal/config ./internal/webhook ./internal/api/reference -run=TestDocs -update
+
+release: ## dist/: archives for each platform and their checksums
+	scripts/release.sh

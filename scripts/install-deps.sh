@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs what the whole test run needs and the machine lacks, on Debian and its
 # kin: PostgreSQL's server binaries, Chromium, a JDK, gcc (the native client uses
-# cgo), Node.js with npm, Python and PHP (example handlers). Anything already there
-# is left alone.
+# cgo), Node.js with npm, Python and PHP (example handlers), QEMU and systemd's
+# tools (what is published). Anything already there is left alone.
 set -eu
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -20,6 +20,15 @@ have_chromium() { have chromium || have chromium-browser || have google-chrome; 
 # A Java runtime alone also installs /usr/bin/java; the example is compiled.
 have_jdk() { have javac && have java; }
 
+# For programs of the platform that this machine is not.
+have_qemu() {
+	case $(uname -m) in
+	aarch64) other=x86_64 ;;
+	*) other=aarch64 ;;
+	esac
+	have "qemu-$other" || have "qemu-$other-static"
+}
+
 missing=
 have_postgres || missing="$missing postgresql"
 have_chromium || missing="$missing chromium"
@@ -28,6 +37,8 @@ have gcc || missing="$missing gcc libc6-dev"
 have npm || missing="$missing nodejs npm"
 have python3 || missing="$missing python3"
 have php || missing="$missing php-cli"
+have_qemu || missing="$missing qemu-user"
+have systemd-analyze || missing="$missing systemd"
 [ -n "$missing" ] || exit 0
 
 give_up() {

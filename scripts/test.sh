@@ -2,7 +2,7 @@
 # Runs every test of the repository, on a bare Debian machine too:
 #
 #   scripts/test.sh             all suites
-#   scripts/test.sh unit fuzz   some of: build lint unit fuzz node native web openapi
+#   scripts/test.sh unit fuzz   some of: build lint unit fuzz node pack native web openapi
 #
 # It installs what is missing (see install-deps.sh), starts and stops its own
 # PostgreSQL on a free loopback port, and leaves nothing behind but caches. A
@@ -15,7 +15,7 @@ root=$PWD
 exec </dev/null
 export CI=true
 
-suites="build lint unit fuzz node native web openapi"
+suites="build lint unit fuzz node pack native web openapi"
 chosen=${*:-$suites}
 for name in $chosen; do
 	case " $suites " in
@@ -124,7 +124,7 @@ prepare_native() {
 # The suites.
 
 build() {
-	go build -o "$work/bin/parley" ./cmd/parley
+	scripts/build-static.sh "$work/bin/parley" # the tests run what is released
 	"$work/bin/parley" version
 }
 
@@ -138,6 +138,7 @@ lint() {
 	go vet ./... || failed=1
 	go -C tools vet ./testreport || failed=1
 	go -C test/harness vet ./... || failed=1
+	go -C test/packaging vet ./... || failed=1
 	"$work/bin/staticcheck" ./... || failed=1
 	return "$failed"
 }
@@ -169,6 +170,11 @@ fuzz_targets() {
 }
 
 node() { gotest ./test/...; }
+
+pack() {
+	cd test/packaging
+	gotest .
+}
 
 native() {
 	if [ "$native_status" -ne 0 ]; then
@@ -215,7 +221,7 @@ fi
 for name in lint unit fuzz; do
 	if chosen_has "$name"; then suite "$name" "$name"; fi
 done
-for name in node native web openapi; do
+for name in node pack native web openapi; do
 	chosen_has "$name" || continue
 	if [ "$name" = native ]; then
 		native_status=0
