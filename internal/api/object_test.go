@@ -205,6 +205,26 @@ func TestSameContentIsUploadedOnce(t *testing.T) {
 	}
 }
 
+// Who has an object already is told so in place of a transfer, unless its name has
+// got another content meanwhile.
+func TestObjectsInCaches(t *testing.T) {
+	t.Parallel()
+	n := start(t, storetest.SQLite(t), "alice")
+	link := n.upload("alice", "alice/face", []byte("old"))
+	first := n.transfer(http.MethodGet, link, nil, nil)
+	if got := first.header.Get("Cache-Control"); got != "private, no-cache" {
+		t.Errorf("Cache-Control: %s", got)
+	}
+	known := map[string]string{"If-None-Match": first.header.Get("ETag")}
+	if a := n.transfer(http.MethodGet, link, nil, known); a.status != http.StatusNotModified || len(a.raw) > 0 {
+		t.Errorf("the same again: status %d, %q", a.status, a.raw)
+	}
+	n.upload("alice", "alice/face", []byte("new"))
+	if a := n.transfer(http.MethodGet, link, nil, known); a.status != http.StatusOK || string(a.raw) != "new" {
+		t.Errorf("replaced: status %d, %q", a.status, a.raw)
+	}
+}
+
 func TestLinksToObjects(t *testing.T) {
 	t.Parallel()
 	n := start(t, storetest.SQLite(t), "alice")

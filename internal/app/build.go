@@ -62,7 +62,7 @@ func (s *server) openObjects(ctx context.Context) (*object.Service, error) {
 	if o := c.Object.S3; o != nil {
 		b, err := s3.Open(ctx, s3.Options{
 			Endpoint: o.Endpoint, PublicEndpoint: o.PublicEndpoint, Region: o.Region, Bucket: o.Bucket,
-			AccessKey: o.AccessKey, SecretKey: o.SecretKey, SessionToken: o.SessionToken, BucketInHost: o.BucketInHost, PublicRead: o.PublicRead,
+			AccessKey: o.AccessKey, SecretKey: o.SecretKey, SessionToken: o.SessionToken, BucketInHost: o.BucketInHost, PublicRead: o.PublicRead, Logger: s.log,
 		})
 		if err != nil {
 			return nil, err

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"mime"
 	"net/url"
 	"strconv"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/cors"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"github.com/parley-im/parley/internal/object"
@@ -37,6 +39,7 @@ type Options struct {
 	BucketInHost bool
 	// PublicRead says that the bucket may be read without a signature.
 	PublicRead bool
+	Logger     *slog.Logger
 }
 
 // Store is an object.Backend on an S3 bucket. It is safe for concurrent use.
@@ -46,10 +49,14 @@ type Store struct {
 	o      Options
 }
 
-// Open checks the options and makes the bucket when it is not there.
+// Open checks the options and makes the bucket when it is not there. Web pages may
+// use a bucket it makes; the rules of others are their owner's.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Region == "" {
 		o.Region = "us-east-1"
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.PublicEndpoint == "" {
 		o.PublicEndpoint = o.Endpoint
@@ -70,8 +77,20 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		if err := own.MakeBucket(ctx, o.Bucket, minio.MakeBucketOptions{Region: o.Region}); err != nil {
 			return nil, fmt.Errorf("object store %s: make bucket %s: %w", o.Endpoint, o.Bucket, err)
 		}
+		if err := own.SetBucketCors(ctx, o.Bucket, browsers()); err != nil {
+			o.Logger.WarnContext(ctx, "the new bucket has no CORS rules; browsers need some, unless the object store has them for all buckets",
+				"bucket", o.Bucket, "error", err)
+		}
 	}
 	return &Store{core: minio.Core{Client: own}, public: public, o: o}, nil
+}
+
+// browsers lets pages of every origin use the links they are given. The permission
+// is in the link; a page that has none can do nothing here.
+func browsers() *cors.Config {
+	return cors.NewConfig([]cors.Rule{{
+		AllowedOrigin: []string{"*"}, AllowedMethod: []string{"GET", "HEAD", "PUT"}, AllowedHeader: []string{"*"}, ExposeHeader: []string{"ETag"},
+	}})
 }
 
 func client(o Options, endpoint string) (*minio.Client, error) {

@@ -28,6 +28,7 @@ var pageHTML []byte
 var (
 	shared  *harness.Server // of all tests that do not need one of their own
 	binary  string
+	store   *harness.S3     // of the tests of files
 	pages   string          // the origin the pages come from
 	browser context.Context // one browser for all tests
 )
@@ -64,6 +65,10 @@ func run(m *testing.M) int {
 	if shared, err = harness.Start(harness.Options{Binary: binary, DataDir: data}); err != nil {
 		return failed(err)
 	}
+	if store, err = harness.StartS3(dir); err != nil {
+		return failed(err)
+	}
+	defer store.Stop()
 	code := m.Run()
 	if err := shared.Stop(); err != nil {
 		return failed(err)
