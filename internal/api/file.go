@@ -91,7 +91,7 @@ func (s *server) getObject(w http.ResponseWriter, r *http.Request, name string, 
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	h.Set("ETag", `"`+o.Key+`"`)
-	h.Set("Cache-Control", "private, no-cache") // a name may get another content; the ETag saves the transfer
+	h.Set("Cache-Control", "private, no-cache")                                            // a name may get another content; the ETag saves the transfer
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(transferTime(size))) // not every connection has one
 	http.ServeContent(w, r, "", o.At, o)
 }
