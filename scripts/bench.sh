@@ -92,6 +92,9 @@ for work in $works; do
 		bench start --duration 3s --count 11 --binary "$binary" --arg=serve --arg=--data --arg="$temp/data" \
 			--arg=--api-addr --arg="${api#http://}" --arg=--ws-addr --arg="${ws#ws://}"
 		;;
+	hooks | isolation | outage) # with servers and handlers of their own
+		"$binary" bench "$work" --duration "${seconds}s" >>"$results" || failed=1
+		;;
 	*)
 		echo "bench: unknown work $work" >&2
 		exit 2

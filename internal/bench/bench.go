@@ -32,6 +32,11 @@ const (
 	Groups      = "groups"       // groups of several sizes, from the first member to the end
 	Idle        = "idle"         // connections that do nothing but keep alive
 	Start       = "start"        // time to ready and memory of a fresh process
+
+	// Works that start servers and handlers of their own.
+	Hooks      = "hooks"     // what callbacks cost: off, after-hooks on, a before-hook on
+	Isolation  = "isolation" // what one hanging endpoint costs senders and another endpoint
+	OutageWork = "outage"    // one endpoint is away for a while
 )
 
 // ErrViolation is wrapped by the error of a run whose result cannot be trusted
@@ -41,7 +46,7 @@ var ErrViolation = errors.New("the server broke a promise")
 // Options configure one run. The tags are for the command line; zero values
 // stand for the defaults there.
 type Options struct {
-	Work string `arg:"" enum:"pair-ack,pair-receipt,open,group,groups,idle,start" help:"What to run: ${enum}."`
+	Work string `arg:"" enum:"pair-ack,pair-receipt,open,group,groups,idle,start,hooks,isolation,outage" help:"What to run: ${enum}."`
 
 	API    string `name:"api" default:"http://127.0.0.1:10002" help:"Address of the REST API."`
 	WS     string `name:"ws" default:"ws://127.0.0.1:10001" help:"Address of the long connection."`
@@ -60,8 +65,13 @@ type Options struct {
 	Settle   time.Duration `default:"0s" help:"Pause between connecting and sending, for servers that push only some time after the handshake."`
 	Drain    time.Duration `default:"10s" help:"How long to wait at the end for what is still on its way."`
 
+	Rounds int           `default:"5" help:"Runs of each variant, by turns, in works hooks and isolation; results are medians."`
+	Outage time.Duration `default:"1m" help:"How long the endpoint is away in work outage; --duration is the time before and after it."`
+	Fault  string        `default:"503" enum:"503,refuse" help:"What it does meanwhile: answer 503, or refuse connections."`
+	Probe  time.Duration `default:"10s" help:"The server's breaker.probe in work outage."`
+
 	PID    int      `name:"pid" help:"Process id of the server: report its CPU time and memory."`
-	Binary string   `help:"Server binary, for work start."`
+	Binary string   `help:"Server binary, for work start; for hooks, isolation and outage, which start parley themselves, this one by default."`
 	Args   []string `name:"arg" sep:"none" help:"Argument for the binary of work start; repeatable."`
 
 	AllowRemote bool `name:"allow-remote" help:"Allow addresses other than loopback. Load is an attack on a server that is not yours."`
@@ -81,6 +91,7 @@ const (
 	maxRate     = 100_000
 	maxSize     = 16 << 10
 	maxStarts   = 100
+	maxRounds   = 100
 )
 
 func (o *Options) complete() error {
@@ -93,11 +104,21 @@ func (o *Options) complete() error {
 	defaults(&o.Senders, 16)
 	defaults(&o.Rate, 500)
 	defaults(&o.Size, 100)
+	defaults(&o.Rounds, 5)
 	if len(o.Sizes) == 0 {
 		o.Sizes = []int{100, 1000, 10_000, 100_000}
 	}
 	if o.Duration == 0 {
 		o.Duration = 10 * time.Second
+	}
+	if o.Outage == 0 {
+		o.Outage = time.Minute
+	}
+	if o.Probe == 0 {
+		o.Probe = 10 * time.Second
+	}
+	if o.Fault == "" {
+		o.Fault = Fault503
 	}
 	if o.Drain == 0 {
 		o.Drain = 10 * time.Second
@@ -133,6 +154,11 @@ func (o *Options) complete() error {
 		if o.PID == 0 {
 			problems = append(problems, errors.New("work idle needs the server's process id"))
 		}
+	case Hooks, Isolation, OutageWork:
+		if o.Fault != Fault503 && o.Fault != FaultRefuse {
+			problems = append(problems, fmt.Errorf("unknown fault %q", o.Fault))
+		}
+		fallthrough
 	case PairAck, PairReceipt, Open:
 		if o.Users%2 != 0 {
 			problems = append(problems, fmt.Errorf("%d users do not make pairs", o.Users))
@@ -145,17 +171,26 @@ func (o *Options) complete() error {
 	limit("count", o.Count, 0, count)
 	limit("rate", o.Rate, 1, maxRate)
 	limit("size", o.Size, 1, maxSize)
-	for name, d := range map[string]time.Duration{"duration": o.Duration, "warm-up": o.WarmUp, "settle": o.Settle, "drain": o.Drain} {
+	limit("rounds", o.Rounds, 1, maxRounds)
+	for name, d := range map[string]time.Duration{"duration": o.Duration, "warm-up": o.WarmUp, "settle": o.Settle, "drain": o.Drain, "outage": o.Outage, "probe": o.Probe} {
 		if d < 0 || d > maxDuration {
 			problems = append(problems, fmt.Errorf("%s must be between 0 and %s, not %s", name, maxDuration, d))
 		}
 	}
 	for name, address := range map[string]string{"api": o.API, "ws": o.WS} {
+		if o.startsServers() {
+			break
+		}
 		if err := o.checkAddress(address); err != nil {
 			problems = append(problems, fmt.Errorf("%s: %w", name, err))
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// startsServers reports whether the work has servers of its own.
+func (o *Options) startsServers() bool {
+	return o.Work == Hooks || o.Work == Isolation || o.Work == OutageWork
 }
 
 func (o *Options) checkAddress(address string) error {
@@ -196,6 +231,12 @@ func Run(ctx context.Context, o Options, w io.Writer) error {
 		result, err = runIdle(ctx, &o)
 	case Start:
 		result, err = runStart(ctx, &o)
+	case Hooks:
+		result, err = runHooks(ctx, &o)
+	case Isolation:
+		result, err = runIsolation(ctx, &o)
+	case OutageWork:
+		result, err = runOutage(ctx, &o)
 	default:
 		result, err = runMessages(ctx, &o)
 	}

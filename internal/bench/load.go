@@ -26,6 +26,7 @@ type load struct {
 	receivers int32 // of each message, its sender not counted
 	onAck     func(c *client, id messageID)
 	onReceipt func(receiver *client, id messageID)
+	onStart   func(ctx context.Context) // runs beside the load from its begin
 
 	closing   atomic.Bool  // the connections may end now
 	stopped   atomic.Bool  // nobody sends any more
@@ -54,7 +55,7 @@ func (l *load) take() bool {
 		return false
 	}
 	if l.o.Count > 0 && l.left.Add(-1) < 0 {
-		l.once.Do(func() { close(l.exhausted) })
+		l.finish()
 		return false
 	}
 	l.sent.Add(1)
@@ -92,9 +93,17 @@ func (l *load) refusal(r *wire.Response) {
 	}
 }
 
-func runMessages(ctx context.Context, o *Options) (Result, error) {
+func newLoad(o *Options) *load {
 	l := &load{o: o, begin: time.Now(), receivers: 1, exhausted: make(chan struct{})}
 	l.left.Store(int64(o.Count))
+	return l
+}
+
+// finish ends a load before its time.
+func (l *load) finish() { l.once.Do(func() { close(l.exhausted) }) }
+
+func runMessages(ctx context.Context, o *Options) (Result, error) {
+	l := newLoad(o)
 	switch o.Work {
 	case PairAck:
 		l.onAck = func(c *client, _ messageID) { c.send(l.now()) }
@@ -108,7 +117,12 @@ func runMessages(ctx context.Context, o *Options) (Result, error) {
 			}
 		}
 	}
-	who, err := register(ctx, o)
+	return l.run(ctx)
+}
+
+// run registers users, connects them, measures, and judges what they saw.
+func (l *load) run(ctx context.Context) (Result, error) {
+	who, err := register(ctx, l.o)
 	if err != nil {
 		return Result{}, err
 	}
@@ -116,7 +130,7 @@ func runMessages(ctx context.Context, o *Options) (Result, error) {
 		if err := l.equip(who); err != nil {
 			return Result{}, err
 		}
-		if err := sleep(ctx, o.Settle); err != nil {
+		if err := sleep(ctx, l.o.Settle); err != nil {
 			return Result{}, err
 		}
 		return l.measure(ctx)
@@ -239,6 +253,9 @@ func (l *load) measure(ctx context.Context) (Result, error) {
 	defer first.Wait()
 	sending, cancel := context.WithTimeout(ctx, l.o.WarmUp+l.o.Duration)
 	defer cancel()
+	if l.onStart != nil {
+		first.Go(func() { l.onStart(sending) })
+	}
 	begin := func() {
 		if l.o.Work == Open {
 			l.pace(sending)

@@ -35,6 +35,10 @@ type Result struct {
 
 	Phases []Phase `json:"phases,omitempty"` // of work groups
 
+	Rounds   int       `json:"rounds,omitempty"`   // of each variant
+	Variants []Variant `json:"variants,omitempty"` // of works hooks and isolation
+	Outage   *Outage   `json:"outage,omitempty"`
+
 	Violations   *Violations `json:"violations,omitempty"`
 	FirstRefusal string      `json:"firstRefusal,omitempty"`
 }
@@ -60,33 +64,53 @@ type Violations struct {
 	EarlyEchoes  int64 `json:"earlyEchoes"`  // pushed to its sender before the acknowledgement
 	BadAnswers   int64 `json:"badAnswers"`   // undecodable, or not an answer to anything asked
 	Disconnected int64 `json:"disconnected"` // connections the server ended
+
+	EventsLost      int64 `json:"eventsLost"`      // stored messages whose after-event a handler was not told
+	EventsReordered int64 `json:"eventsReordered"` // told after the event of a later message of the same sender
+}
+
+// add counts those of another run, too.
+func (v *Violations) add(o *Violations) {
+	others := o.counts()
+	for i, c := range v.counts() {
+		*c.n += *others[i].n
+	}
 }
 
 func (v *Violations) any() bool { return *v != Violations{} }
 
 func (v *Violations) String() string {
 	var parts []string
-	for _, c := range []struct {
-		n    int64
-		what string
-	}{
-		{v.Lost, "lost"},
-		{v.Doubled, "doubled"},
-		{v.Reordered, "reordered"},
-		{v.SeqMissing, "seqs missing"},
-		{v.SeqRepeated, "seqs repeated"},
-		{v.Refused, "refused"},
-		{v.Leaked, "refused but delivered"},
-		{v.Unanswered, "unanswered"},
-		{v.EarlyEchoes, "echoed before their answer"},
-		{v.BadAnswers, "bad answers"},
-		{v.Disconnected, "disconnected"},
-	} {
-		if c.n != 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))
+	for _, c := range v.counts() {
+		if *c.n != 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", *c.n, c.what))
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// violation is one count, with its name.
+type violation struct {
+	n    *int64
+	what string
+}
+
+func (v *Violations) counts() []violation {
+	return []violation{
+		{&v.Lost, "lost"},
+		{&v.Doubled, "doubled"},
+		{&v.Reordered, "reordered"},
+		{&v.SeqMissing, "seqs missing"},
+		{&v.SeqRepeated, "seqs repeated"},
+		{&v.Refused, "refused"},
+		{&v.Leaked, "refused but delivered"},
+		{&v.Unanswered, "unanswered"},
+		{&v.EarlyEchoes, "echoed before their answer"},
+		{&v.BadAnswers, "bad answers"},
+		{&v.Disconnected, "disconnected"},
+		{&v.EventsLost, "events lost"},
+		{&v.EventsReordered, "events reordered"},
+	}
 }
 
 // row is the result as a line of a table for people.
@@ -108,6 +132,13 @@ func (r *Result) row() string {
 			}
 			b.WriteString(" ms")
 		}
+	case Hooks, Isolation:
+		fmt.Fprintf(&b, "%d users, %d messages/s, %d rounds", r.Users, r.Rate, r.Rounds)
+		for _, v := range r.Variants {
+			b.WriteString(v.row())
+		}
+	case OutageWork:
+		b.WriteString(r.Outage.row())
 	case Start:
 		fmt.Fprintf(&b, "first %.0f ms, then median %.0f ms | idle %.1f MB", r.ReadyMillis[0], r.ReadyMedian, float64(r.RSSAfter)/1e6)
 	default:
@@ -128,6 +159,37 @@ func (r *Result) row() string {
 	}
 	fmt.Fprintf(&b, " | %s |", verdict)
 	return b.String()
+}
+
+// row is a variant's part of it.
+func (v *Variant) row() string {
+	text := fmt.Sprintf(" | %s: to ack p50 %.2f p99 %.2f ms, server CPU %.0f us", v.Name, v.ToAck.P50, v.ToAck.P99, v.ServerCPU)
+	if v.ToTold != nil {
+		text += fmt.Sprintf(", event told p50 %.2f p99 %.2f ms", v.ToTold.P50, v.ToTold.P99)
+	}
+	a := v.Against
+	if a == nil {
+		return text
+	}
+	text += fmt.Sprintf(" (ack p50 x%.2f = %+.2f ms, p99 x%.2f, CPU x%.2f = %+.0f us", a.AckP50, a.AddedAckP50, a.AckP99, a.ServerCPU, a.AddedCPU)
+	if a.ToldP50 > 0 {
+		text += fmt.Sprintf(", told p50 x%.2f p99 x%.2f", a.ToldP50, a.ToldP99)
+	}
+	return text + ")"
+}
+
+func (o *Outage) row() string {
+	text := fmt.Sprintf("%s for %.0f s: detected after %.0f ms, %d probes, noticed %.0f ms after its end, %d events drained after %.0f ms",
+		o.Fault, o.Seconds, o.Detected, o.Probes, o.Noticed, o.Backlog, o.Drained)
+	for _, p := range o.Phases {
+		if p.ToAck != nil {
+			text += fmt.Sprintf(" | %s: to ack p50 %.2f p99 %.2f ms", p.Name, p.ToAck.P50, p.ToAck.P99)
+		}
+		if p.ToTold != nil {
+			text += fmt.Sprintf(", told p50 %.2f p99 %.2f ms", p.ToTold.P50, p.ToTold.P99)
+		}
+	}
+	return text
 }
 
 func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
