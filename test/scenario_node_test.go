@@ -45,6 +45,7 @@ type node struct {
 	env    []string
 	args   []string
 	cmd    *exec.Cmd
+	ready  string        // file
 	output *lockedBuffer // of the running process
 	exited chan struct{}
 }
@@ -119,7 +120,7 @@ func (n *node) start() {
 		_ = cmd.Wait() // its ProcessState tells
 		close(exited)
 	}()
-	n.cmd, n.output, n.exited = cmd, output, exited
+	n.cmd, n.output, n.exited, n.ready = cmd, output, exited, ready
 	n.child = &child{}
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()

@@ -254,7 +254,6 @@ func TestConfigRoutes(t *testing.T) {
 		{"/config/set_config", map[string]any{"configName": "share.yml", "data": "{}"}},
 		{"/config/reset_config", nil},
 		{"/config/set_enable_config_manager", map[string]any{"enable": true}},
-		{"/restart", nil},
 	} {
 		if c.body == nil {
 			c.body = map[string]any{}

@@ -36,11 +36,27 @@ func main() {
 	defer stop()
 	k.BindTo(ctx, (*context.Context)(nil))
 	k.BindTo(os.Stdout, (*io.Writer)(nil))
-	if err := k.Run(); err != nil {
+	err := k.Run()
+	if errors.Is(err, app.ErrRestart) {
+		fmt.Fprintf(os.Stderr, "parley: %v\n", err)
+		err = again()
+	}
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "parley: %v\n", err)
 		stop()
 		os.Exit(1) //nolint:gocritic // stop was called
 	}
+}
+
+// again starts the program anew in this process, with its arguments and
+// environment; it returns only when it cannot. After an upgrade the file may be a
+// newer one.
+func again() error {
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("restart: %w", err)
+	}
+	return fmt.Errorf("restart: %w", syscall.Exec(program, os.Args, os.Environ())) //nolint:gosec // ourselves
 }
 
 // configFlags say where the configuration is.

@@ -66,8 +66,11 @@ func (s *server) resetConfig(context.Context, *struct{}) (none, error) {
 	return none{}, reload.NotSupported("the configuration is what the files say; there is nothing to reset to")
 }
 
-func (s *server) restart(context.Context, *struct{}) (none, error) {
-	return none{}, reload.NotSupported("restart the process; what can change without one is taken over by /config/reload")
+func (s *server) restart(ctx context.Context, _ *struct{}) (none, error) {
+	if s.Restart == nil {
+		return none{}, reload.NotSupported("restart the process; what can change without one is taken over by /config/reload")
+	}
+	return none{}, s.Restart(ctx)
 }
 
 // reloadConfig and configStatus are Parley's own.

@@ -61,7 +61,8 @@ type Options struct {
 	// Why explains what became of a callback.
 	Why     func(ctx context.Context, q explain.Question) (explain.Report, error)
 	Config  Configuration
-	Version string // of this server
+	Restart func(context.Context) error // nil if the server cannot begin anew
+	Version string                      // of this server
 	// Peers knows the addresses of clients behind proxies.
 	Peers *edge.Peers
 

@@ -90,6 +90,8 @@ type server struct {
 	gateway   *gateway.Server
 	auth      *auth.Service
 	metrics   *metrics.Metrics
+	ready     *readiness
+	again     chan struct{}    // holds one when an administrator wants a restart
 	history   *metrics.History // the last hour, for the console
 	config    *reload.Service  // what may change while the server runs
 	peers     *edge.Peers
@@ -123,7 +125,7 @@ func build(ctx context.Context, o Options) (*server, error) {
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	s := &server{options: o, log: o.Logger, peers: &edge.Peers{}, metrics: metrics.New(o.Version)}
+	s := &server{options: o, log: o.Logger, peers: &edge.Peers{}, metrics: metrics.New(o.Version), again: make(chan struct{}, 1)}
 	useEdge, err := s.prepareEdge(c)
 	if err != nil {
 		return nil, err
@@ -160,6 +162,8 @@ func build(ctx context.Context, o Options) (*server, error) {
 		return nil, err
 	}
 	s.push.Use(s.store)
+	s.ready = newReadiness(s.store, c, o.Logger)
+	s.metrics.From(s.ready.figures)
 	if err := s.hooks.Restore(ctx, s.store); err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}
@@ -214,9 +218,13 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 	if err != nil {
 		return errors.Join(err, closeAll(apiListeners), closeAll(wsListeners))
 	}
-	control, err := s.listenControl()
+	profileListeners, err := s.listenProfiles()
 	if err != nil {
 		return errors.Join(err, closeAll(apiListeners), closeAll(wsListeners), closeAll(consoleListeners))
+	}
+	control, err := s.listenControl()
+	if err != nil {
+		return errors.Join(err, closeAll(apiListeners), closeAll(wsListeners), closeAll(consoleListeners), closeAll(profileListeners))
 	}
 	s.wsAddress = "ws://" + reachable(wsListeners[0])
 	s.listening = []string{"API " + addresses("", apiListeners), "WebSocket " + addresses("", wsListeners)}
@@ -224,6 +232,7 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 	// taken up by them.
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
+	told := ctx // to stop
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var parts errgroup.Group
@@ -248,11 +257,12 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 
 	quiet := slog.NewLogLogger(s.log.Handler(), slog.LevelDebug) // net/http reports clients' faults here
 	restHandler := api.New(s.services)
-	rest := &http.Server{Handler: s.withConsole(restHandler), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, ErrorLog: quiet}
+	rest := &http.Server{Handler: s.withOperations(s.withConsole(restHandler)), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, ErrorLog: quiet}
 	rest.RegisterOnShutdown(s.hooks.StopFetching)
 	page := &http.Server{Handler: s.console, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, ErrorLog: quiet}
 	sockets := &http.Server{Handler: s.gateway, ReadHeaderTimeout: c.Gateway.HandshakeTimeout, ErrorLog: quiet}
-	local := &http.Server{Handler: s.controlHandler(restHandler), ReadHeaderTimeout: 10 * time.Second, ErrorLog: quiet}
+	local := &http.Server{Handler: s.controlHandler(s.withOperations(restHandler)), ReadHeaderTimeout: 10 * time.Second, ErrorLog: quiet}
+	profile := &http.Server{Handler: profileHandler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: quiet}
 	edges, edgeCtx := errgroup.WithContext(ctx)
 	run := func(h *http.Server, listeners ...net.Listener) {
 		for _, l := range listeners {
@@ -271,6 +281,10 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 	run(sockets, s.encrypted(wsListeners, "http/1.1")...) // no upgrade in HTTP/2
 	run(page, s.encrypted(consoleListeners, "h2", "http/1.1")...)
 	run(local, control)
+	for _, l := range profileListeners {
+		s.log.InfoContext(ctx, "profiles are served", "address", l.Addr().String())
+	}
+	run(profile, profileListeners...)
 	consoleURL := s.consoleURL(apiListeners, consoleListeners)
 	s.report(apiListeners, wsListeners, consoleURL, time.Since(started))
 	if err := s.writeReady(apiListeners[0], wsListeners[0], consoleURL); err != nil {
@@ -278,9 +292,20 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 	}
 	s.notify(ctx, "READY=1")
 
-	<-edgeCtx.Done()
+	restart := false
+	select {
+	case <-edgeCtx.Done():
+	case <-s.again:
+		restart = true
+	}
+	s.ready.stopping.Store(true)
 	s.log.InfoContext(ctx, "stopping")
-	s.notify(ctx, "STOPPING=1")
+	if !restart { // the process does not end
+		s.notify(ctx, "STOPPING=1")
+	}
+	if restart || told.Err() != nil {
+		s.linger(c.Operations.StopDelay)
+	}
 	s.listens.Shutdown() // fetches wait for long
 	s.trial.Shutdown(context.WithoutCancel(ctx))
 	if s.console != nil {
@@ -299,9 +324,14 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 		s.log.WarnContext(ctx, "console requests did not finish in time", "error", err)
 	}
 	_ = local.Close()
+	_ = profile.Close()
 	err = edges.Wait()
 	stopBackground()
-	return errors.Join(err, parts.Wait())
+	err = errors.Join(err, parts.Wait())
+	if restart && told.Err() == nil {
+		err = errors.Join(ErrRestart, err)
+	}
+	return err
 }
 
 // listen opens the given addresses, or every configured port.

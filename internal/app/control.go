@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/pprof"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -101,10 +100,7 @@ func (s *server) controlHandler(rest http.Handler) http.Handler {
 		return map[string]int{"replayed": n}, err
 	}))
 	s.endpointControls(mux)
-	// Profiles: curl --unix-socket control.sock http://control/debug/pprof/profile
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	profiles(mux)
 	return mux
 }
 

@@ -20,6 +20,7 @@ func (l *loader) check() {
 	l.checkPush()
 	l.checkObject()
 	l.checkEdge()
+	l.checkOperations()
 	l.checkCron()
 	l.checkWebhooks()
 }

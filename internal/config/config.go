@@ -40,6 +40,7 @@ type Config struct {
 	Cron         Cron
 	Limits       Limits
 	Edge         Edge
+	Operations   Operations
 	TLS          TLS
 	Console      Console
 }
@@ -151,6 +152,14 @@ type SQLite struct {
 // Metrics configures the metrics endpoint.
 type Metrics struct {
 	Enable bool
+}
+
+// Operations is for who runs the server.
+type Operations struct {
+	MetricsFrom []string // networks that may read metrics, beside this machine
+	Pprof       string   // address, "" for none
+	MinFreeDisk int64    // bytes, 0 for no check
+	StopDelay   time.Duration
 }
 
 // Push configures vendor push.
@@ -401,8 +410,9 @@ func Default() *Config {
 			DeliveryLog:      Kept{Keep: 7 * day, Rows: 500_000},
 			PullLog:          PullLog{Keep: 7 * day, MaxBytes: 1 << 30},
 		},
-		Storage: Storage{SQLite: SQLite{Synchronous: "FULL"}},
-		Metrics: Metrics{Enable: true},
+		Storage:    Storage{SQLite: SQLite{Synchronous: "FULL"}},
+		Metrics:    Metrics{Enable: true},
+		Operations: Operations{MinFreeDisk: 64 << 20},
 		Push: Push{
 			GeTui:                GeTui{PushURL: "https://restapi.getui.com/v2/$appId"},
 			IOS:                  IOSPush{PushSound: "xxx", BadgeCount: true},

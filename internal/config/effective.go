@@ -124,6 +124,7 @@ func (c *Config) WithLive(next *Config) *Config {
 	out := *c
 	out.Share.Admins, out.Share.MultiLogin = next.Share.Admins, next.Share.MultiLogin
 	out.Log, out.Notification, out.Webhooks, out.Edge = next.Log, next.Notification, next.Webhooks, next.Edge
+	out.Operations.MetricsFrom = next.Operations.MetricsFrom
 	return &out
 }
 

@@ -119,7 +119,7 @@ func ownSchema() *file {
 				},
 			)),
 			tlsKeys(), edgeKeys(),
-			consoleKeys(),
+			consoleKeys(), operationsKeys(),
 			sect("limits",
 				key{
 					name: "sendsPerSecond", kind: integer, lo: 0, hi: 1_000_000, bind: func(d *draft) any { return &d.Limits.SendsPerSecond },
@@ -208,7 +208,7 @@ func apiSchema() *file {
 			),
 			sect("prometheus",
 				key{
-					name: "enable", kind: boolean, verdict: Adapt, doc: "serve metrics, for the whole process", notYet: "metrics are not served yet",
+					name: "enable", kind: boolean, verdict: Adapt, doc: "serve /metrics on the API's ports, for the whole process",
 					bind: func(d *draft) any { return &d.Metrics.Enable },
 				},
 				key{name: "autoSetPorts", verdict: Ignore, doc: "there is no port for metrics alone"},
