@@ -41,6 +41,11 @@ func (d dataFlag) do(ctx context.Context, method, path string) (*http.Response, 
 
 // call asks the running server over its control socket.
 func (d dataFlag) call(ctx context.Context, method, path string, form url.Values, out any) error {
+	return d.stream(ctx, method, path, form, func(r io.Reader) error { return json.NewDecoder(r).Decode(out) })
+}
+
+// stream is call for answers of any kind.
+func (d dataFlag) stream(ctx context.Context, method, path string, form url.Values, take func(io.Reader) error) error {
 	if len(form) > 0 {
 		path += "?" + form.Encode()
 	}
@@ -53,7 +58,7 @@ func (d dataFlag) call(ctx context.Context, method, path string, form url.Values
 		b, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // what there is of the message
 		return errors.New(strings.TrimSpace(string(b)))
 	}
-	return json.NewDecoder(resp.Body).Decode(out)
+	return take(resp.Body)
 }
 
 type tokenCmd struct{ dataFlag }

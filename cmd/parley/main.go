@@ -25,6 +25,8 @@ type cli struct {
 	Token   tokenCmd   `cmd:"" help:"Print an administrator's token of the running server."`
 	Webhook webhookCmd `cmd:"" help:"Look at and repeat webhook deliveries of the running server."`
 	Push    pushCmd    `cmd:"" help:"Look into offline push of the running server."`
+	Backup  backupCmd  `cmd:"" help:"Write all data of the running server into an archive."`
+	Restore restoreCmd `cmd:"" help:"Make a data directory of an archive."`
 	Bench   benchCmd   `cmd:"" help:"Put checked load on an OpenIM-compatible server."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

@@ -85,6 +85,7 @@ type server struct {
 	wsAddress string // of the first WebSocket port, set once before anything is served
 	outbox    *outbox.Outbox
 	jobs      *jobs.Runner
+	backups   backups
 	spreads   *spread.Spreader
 	presence  *presence.Tracker
 	gateway   *gateway.Server
@@ -160,6 +161,9 @@ func build(ctx context.Context, o Options) (*server, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if err := os.RemoveAll(filepath.Join(c.DataDir, backupDir)); err != nil { // of a process that died
+		return nil, errors.Join(err, s.store.Close())
 	}
 	s.push.Use(s.store)
 	s.ready = newReadiness(s.store, c, o.Logger)

@@ -69,12 +69,12 @@ func (s *server) openObjects(ctx context.Context) (*object.Service, error) {
 		}
 		backend = b
 	} else {
-		b, err := disk.Open(filepath.Join(c.DataDir, "objects", filepath.Base(c.Object.Dir)))
+		b, err := disk.Open(filepath.Join(c.DataDir, objectsPath(c)))
 		if err != nil {
 			return nil, err
 		}
 		s.closers = append(s.closers, b.Close)
-		backend = b
+		s.backups.files, backend = b, b
 	}
 	return object.New(s.store, backend, object.Options{
 		Secret: []byte(s.secret), MaxSize: c.Object.MaxSize, Quota: c.Object.UserQuota, Logger: s.log,

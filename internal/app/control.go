@@ -99,6 +99,7 @@ func (s *server) controlHandler(rest http.Handler) http.Handler {
 		n, err := s.store.ReplayDead(ctx, store.DeadFilter{EventID: r.FormValue("event"), Callback: r.FormValue("callback")})
 		return map[string]int{"replayed": n}, err
 	}))
+	mux.HandleFunc("POST /backup", s.serveBackup)
 	s.endpointControls(mux)
 	profiles(mux)
 	return mux

@@ -20,6 +20,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -110,6 +111,8 @@ type Service struct {
 	log     *slog.Logger
 	now     func() time.Time
 	resizes chan struct{}
+
+	deleting sync.RWMutex // held for reading by Keep
 }
 
 // New returns a service that keeps bytes in b.

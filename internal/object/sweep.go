@@ -71,6 +71,13 @@ func (s *Service) sweepUploads(ctx context.Context) (more bool, err error) {
 	return len(old) == sweepStep, nil
 }
 
+// Keep keeps all contents on disk until release is called, also those that no
+// object names any more. Who copies them while the server runs needs it.
+func (s *Service) Keep() (release func()) {
+	s.deleting.RLock()
+	return s.deleting.RUnlock
+}
+
 // emptyTrash deletes bytes first and forgets them then, so that a crash repeats
 // a deletion and never loses one.
 func (s *Service) emptyTrash(ctx context.Context) (more bool, err error) {
@@ -82,6 +89,10 @@ func (s *Service) emptyTrash(ctx context.Context) (more bool, err error) {
 	if err != nil || len(keys) == 0 {
 		return false, err
 	}
+	if !s.deleting.TryLock() {
+		return false, nil // they are gone by the next sweep
+	}
+	defer s.deleting.Unlock()
 	for _, key := range keys {
 		if err := s.backend.Delete(ctx, key); err != nil {
 			return false, err

@@ -126,7 +126,7 @@ func openSQLite(ctx context.Context, s *Store, o Options) (_ engine, err error) 
 	}
 	e := &sqliteEngine{
 		store:   s,
-		path:    filepath.Join(o.Dir, "parley.db"),
+		path:    filepath.Join(o.Dir, databaseFile),
 		readers: make(chan *sqliteConn, o.Readers),
 		recent:  newRecentSends(),
 	}

@@ -62,6 +62,7 @@ type engine interface {
 	write(ctx context.Context, fn func(*Tx) error) error
 	append(ctx context.Context, a *Append) error
 	stats() Stats
+	snapshot(ctx context.Context, dir string) (Snapshot, error)
 	close() error
 }
 
