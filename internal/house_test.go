@@ -86,6 +86,8 @@ var arrows = map[string][]string{
 		"internal/user", "internal/group", "internal/conversation", "internal/metrics", "internal/webhook", "internal/webhook/registry", "internal/webhook/explain",
 	},
 	"docs": {}, // those the server serves
+	// A leaf: how archives are written and checked.
+	"internal/backup": {},
 	// Makes docs/openapi.json, in tests.
 	"internal/api/reference":  {"internal/api", "internal/webhook/reference"},
 	"internal/gateway":        {"internal/im", "internal/edge", "internal/wire", "internal/auth", "internal/conversation", "internal/message", "internal/presence"},
@@ -173,7 +175,7 @@ var dependencies = map[string]string{
 	"github.com/google/uuid":                   "event and operation ids",
 	"github.com/gorilla/websocket":             "long connections",
 	"github.com/jackc/pgx/v5":                  "PostgreSQL driver",
-	"github.com/klauspost/compress":            "gzip at a third of the standard library's time",
+	"github.com/klauspost/compress":            "gzip at a third of the standard library's time; zstd for backups",
 	"github.com/minio/minio-go/v7":             "object stores that speak S3",
 	"github.com/openimsdk/protocol":            "OpenIM's wire types",
 	"github.com/pressly/goose/v3":              "migrations",

@@ -172,6 +172,40 @@ func TestSweep(t *testing.T) {
 	})
 }
 
+// What is copied while the server runs is not deleted meanwhile.
+func TestKeep(t *testing.T) {
+	t.Parallel()
+	k := start(t, storetest.SQLite(t), object.Options{})
+	sweep := func() {
+		t.Helper()
+		step := k.Sweeper([]string{"msg-file"}, k.now)
+		for done := false; !done; {
+			var err error
+			if done, err = step(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := k.upload("alice", object.File{Name: "alice/old", Cause: "msg-file"}, []byte("old")); err != nil {
+		t.Fatal(err)
+	}
+	k.now = k.now.Add(24 * time.Hour)
+	release, again := k.Keep(), k.Keep()
+	again()
+	sweep()
+	if _, err := k.read("alice/old"); !errors.Is(err, im.ErrNotFound) {
+		t.Errorf("its name: %v", err)
+	}
+	if got := k.files("content"); len(got) != 1 {
+		t.Errorf("contents while kept: %v", got)
+	}
+	release()
+	sweep()
+	if got := k.files("content"); len(got) != 0 {
+		t.Errorf("contents afterwards: %v", got)
+	}
+}
+
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	k := start(t, storetest.SQLite(t), object.Options{Quota: 100, MaxSize: 90})
