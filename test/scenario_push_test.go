@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -49,6 +50,20 @@ func (v *pushVendor) titles(userID string) []string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return slices.Clone(v.pushed[userID])
+}
+
+// all are the titles of all pushes, by user.
+func (v *pushVendor) all() map[string][]string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return maps.Clone(v.pushed)
+}
+
+// forget starts over.
+func (v *pushVendor) forget() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	clear(v.pushed)
 }
 
 // config is an openim-push.yml that uses the vendor.

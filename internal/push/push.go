@@ -264,10 +264,13 @@ func (s *Service) push(ctx context.Context, j *job, m *im.Message, candidates []
 				s.o.Logger.InfoContext(ctx, "offline push refused by the business server", "message", m.ClientMsgID, "users", len(users), "reason", err)
 				return nil, nil
 			}
+			if err := s.meanwhile(ctx, j, m, candidates, q); err != nil {
+				return nil, err
+			}
 		}
 		users, info = q.UserIDs, q.Push
 	}
-	if s.o.Vendor == nil && s.o.Apple == nil {
+	if len(users) == 0 || s.o.Vendor == nil && s.o.Apple == nil {
 		return nil, nil
 	}
 	results, err := s.send(ctx, s.notification(m, info), users, j.Repeats == 0 && s.counts(info))
@@ -275,6 +278,29 @@ func (s *Service) push(ctx context.Context, j *job, m *im.Message, candidates []
 		return nil, err
 	}
 	return s.settle(ctx, j, info, results)
+}
+
+// meanwhile takes those out of an answer who have read the message, or came to a
+// device of theirs, while the business server was asked. Whom it has added is its
+// own choice.
+func (s *Service) meanwhile(ctx context.Context, j *job, m *im.Message, asked []store.PushCandidate, q *im.MayPush) error {
+	ids := make([]string, len(asked))
+	for i, c := range asked {
+		ids[i] = c.UserID
+	}
+	var now []store.PushCandidate
+	if err := s.store.Read(ctx, func(tx *store.Tx) (err error) {
+		now, err = tx.PushCandidates(j.Conversation, ids)
+		return err
+	}); err != nil {
+		return err
+	}
+	spared := make(map[string]bool, len(now))
+	for _, c := range now {
+		spared[c.UserID] = s.spared(m, c) != ""
+	}
+	q.UserIDs = slices.DeleteFunc(q.UserIDs, func(userID string) bool { return spared[userID] })
+	return nil
 }
 
 // settle deletes tokens that are gone and collects whom to try again.
