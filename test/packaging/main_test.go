@@ -61,15 +61,34 @@ func release(tree, dist, archs string) error {
 // binary is the released program of a platform, unpacked.
 func binary(t *testing.T, arch string) string {
 	t.Helper()
-	dist, err := built()
+	unpacked, err := programs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	name := "parley_" + strings.TrimPrefix(releaseVersion, "v") + "_linux_" + arch
-	run(t, "tar", "-C", dir, "-xzf", filepath.Join(dist, name+".tar.gz"))
-	return filepath.Join(dir, name, "parley")
+	return filepath.Join(unpacked, "parley_"+strings.TrimPrefix(releaseVersion, "v")+"_linux_"+arch, "parley")
 }
+
+// programs is where the archives are unpacked, once for all tests.
+var programs = sync.OnceValues(func() (string, error) {
+	dist, err := built()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(scratch, "programs")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return "", err
+	}
+	archives, err := filepath.Glob(filepath.Join(dist, "*.tar.gz"))
+	if err != nil {
+		return "", err
+	}
+	for _, archive := range archives {
+		if out, err := exec.Command("tar", "-C", dir, "-xzf", archive).CombinedOutput(); err != nil {
+			return "", fmt.Errorf("tar: %w\n%s", err, out)
+		}
+	}
+	return dir, nil
+})
 
 // run is a command that must succeed; it returns what it wrote.
 func run(t *testing.T, name string, args ...string) string {

@@ -200,7 +200,7 @@ func TestReleasedProgramsRun(t *testing.T) {
 func emulated(t *testing.T, arch string) string {
 	t.Helper()
 	program := binary(t, arch)
-	if run(t, "go", "env", "GOHOSTARCH") == arch+"\n" {
+	if hostArch(t) == arch {
 		return program
 	}
 	machine := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[arch]
@@ -217,4 +217,10 @@ func emulated(t *testing.T, arch string) string {
 		t.Fatal(err)
 	}
 	return script
+}
+
+// hostArch is the platform of this machine.
+func hostArch(t *testing.T) string {
+	t.Helper()
+	return goEnv(t, "GOHOSTARCH")
 }
