@@ -29,10 +29,6 @@ func (h *healthCmd) Run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if resp.StatusCode == http.StatusNotFound { // no such question yet: it answers, so it runs
-		_, err = fmt.Fprintln(w, "running")
-		return err
-	}
 	said := strings.TrimSpace(string(body))
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("not ready: %s %s", resp.Status, said)

@@ -6,7 +6,10 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"path"
@@ -425,6 +428,12 @@ func TestImage(t *testing.T) {
 		t.Errorf("not healthy: %v\n%s", err, out)
 	}
 	chat(t, &s)
+	m, _ := readManifest(t)
+	for _, probe := range m.probes() {
+		if err := get(t, s.API+probe.HTTPGet.Path); err != nil {
+			t.Errorf("Kubernetes would find that %v", err)
+		}
+	}
 	token, err := i.command(t, t.Context(), []string{"/usr/local/bin/parley", "token"}).Output()
 	if err != nil || bytes.Count(token, []byte(".")) != 2 {
 		t.Errorf("token: %v %q", err, token)
@@ -444,6 +453,25 @@ func TestImage(t *testing.T) {
 			t.Errorf("did not write %q:\n%s", want, said.String())
 		}
 	}
+}
+
+// get is a request that must be answered with 200.
+func get(t *testing.T, url string) error {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		body, err := io.ReadAll(resp.Body)
+		return errors.Join(fmt.Errorf("%s is answered with %s: %s", url, resp.Status, body), err)
+	}
+	return nil
 }
 
 // output collects what a process writes.

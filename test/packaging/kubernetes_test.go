@@ -53,6 +53,12 @@ func kubernetes(text []byte) (manifest, error) {
 	return m, nil
 }
 
+// probes are those of the server's container.
+func (m manifest) probes() []*corev1.Probe {
+	c := m.set.Spec.Template.Spec.Containers[0]
+	return []*corev1.Probe{c.StartupProbe, c.LivenessProbe, c.ReadinessProbe}
+}
+
 func readManifest(t *testing.T) (manifest, []byte) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root, "deploy/kubernetes/parley.yaml"))
@@ -114,12 +120,12 @@ func TestKubernetesManifest(t *testing.T) {
 		t.Errorf("no headless service %s", spec.ServiceName)
 	}
 
-	for probe, want := range map[*corev1.Probe]string{c.StartupProbe: "/healthz", c.LivenessProbe: "/healthz", c.ReadinessProbe: "/readyz"} {
-		if probe.HTTPGet.Path != want || named[probe.HTTPGet.Port.String()] != 10002 {
-			t.Errorf("a probe asks %s on %s", probe.HTTPGet.Path, probe.HTTPGet.Port.String())
+	for i, want := range []string{"/healthz", "/healthz", "/readyz"} {
+		if ask := m.probes()[i].HTTPGet; ask.Path != want || named[ask.Port.String()] != 10002 {
+			t.Errorf("a probe asks %s on %s", ask.Path, ask.Port.String())
 		}
 	}
-	if grace := time.Duration(*pod.TerminationGracePeriodSeconds) * time.Second; grace <= drainTime(t) {
+	if grace := time.Duration(*pod.TerminationGracePeriodSeconds) * time.Second; grace <= drainTime(t)+stopDelay(t, m) {
 		t.Errorf("is killed after %v", grace)
 	}
 
@@ -194,6 +200,20 @@ func TestKubernetesConfiguration(t *testing.T) {
 	if strings.Contains(string(out), "\n  warning: ") {
 		t.Errorf("a warning:\n%s", out)
 	}
+}
+
+// stopDelay is how long the configured server goes on before it drains.
+func stopDelay(t *testing.T, m manifest) time.Duration {
+	t.Helper()
+	var c struct{ Operations struct{ StopDelay string } }
+	if err := yaml.Unmarshal([]byte(m.config.Data["parley.yml"]), &c); err != nil {
+		t.Fatal(err)
+	}
+	d, err := time.ParseDuration(c.Operations.StopDelay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
 
 // drainTime is how long a stopping server lets begun sends finish; it must not be
