@@ -16,6 +16,7 @@ import (
 
 	"github.com/parley-im/parley/internal/app"
 	"github.com/parley-im/parley/internal/store"
+	"github.com/parley-im/parley/internal/webhook/desk"
 )
 
 // dataFlag says which running server a command talks to.
@@ -84,6 +85,7 @@ type webhookCmd struct {
 	Recover    recoverCmd    `cmd:"" help:"Deliver again what was given up in a range of time and not delivered since."`
 	Gaps       gapsCmd       `cmd:"" help:"List stretches of events that were not kept because the outbox was full."`
 	Drop       dropCmd       `cmd:"" help:"Forget what waits for an endpoint that is not configured any more."`
+	Rotate     rotateCmd     `cmd:"" help:"Give an endpoint a new secret; the old one keeps signing beside it until --finish."`
 	Replay     replayCmd     `cmd:"" help:"Deliver given-up events again: one by id, those of a callback, or all. With --to, ask a handler again what files of record hold."`
 
 	Listen  listenCmd  `cmd:"" help:"Receive callbacks without an address: hand them to a local handler, and its answers back."`
@@ -158,7 +160,7 @@ type showCmd struct {
 
 // Run prints everything known of an event.
 func (s *showCmd) Run(ctx context.Context, w io.Writer) error {
-	var e app.WebhookEvent
+	var e desk.Event
 	if err := s.call(ctx, http.MethodGet, "/webhook/event", url.Values{"id": {s.Event}}, &e); err != nil {
 		return err
 	}

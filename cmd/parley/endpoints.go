@@ -11,10 +11,10 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/parley-im/parley/internal/app"
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/store"
 	"github.com/parley-im/parley/internal/webhook"
+	"github.com/parley-im/parley/internal/webhook/desk"
 )
 
 type endpointsCmd struct{ dataFlag }
@@ -130,7 +130,7 @@ type gapsCmd struct{ dataFlag }
 
 // Run prints a table of what was not kept.
 func (c *gapsCmd) Run(ctx context.Context, w io.Writer) error {
-	var g app.Gaps
+	var g desk.Gaps
 	if err := c.call(ctx, http.MethodGet, "/webhook/gaps", nil, &g); err != nil {
 		return err
 	}
@@ -142,6 +142,26 @@ func (c *gapsCmd) Run(ctx context.Context, w io.Writer) error {
 		}
 	}
 	return t.Flush()
+}
+
+type rotateCmd struct {
+	dataFlag
+	Endpoint string `arg:"" help:"Name of the endpoint; that of url in webhooks.yml is default."`
+	Finish   bool   `help:"Stop signing with the previous secret: the handler knows the new one."`
+}
+
+// Run prints the new secret alone, for use in scripts.
+func (c *rotateCmd) Run(ctx context.Context, w io.Writer) error {
+	form := url.Values{"endpoint": {c.Endpoint}}
+	if c.Finish {
+		form.Set("finish", "1")
+	}
+	var out struct{ Secret string }
+	if err := c.call(ctx, http.MethodPost, "/webhook/rotate", form, &out); err != nil || c.Finish {
+		return err
+	}
+	_, err := fmt.Fprintln(w, out.Secret)
+	return err
 }
 
 type dropCmd struct {

@@ -41,7 +41,9 @@ import (
 	"github.com/parley-im/parley/internal/store"
 	"github.com/parley-im/parley/internal/trial"
 	"github.com/parley-im/parley/internal/webhook"
+	"github.com/parley-im/parley/internal/webhook/desk"
 	"github.com/parley-im/parley/internal/webhook/listen"
+	"github.com/parley-im/parley/internal/webhook/tail"
 	"github.com/parley-im/parley/internal/wire"
 )
 
@@ -80,6 +82,8 @@ type server struct {
 	store     *store.Store
 	hooks     *webhook.Engine
 	push      *push.Service
+	desk      *desk.Desk  // what operators do with webhooks
+	calls     tail.Log    // of handlers, for those who look on
 	listens   *listen.Hub // temporary handlers
 	trial     *trial.Service
 	wsAddress string // of the first WebSocket port, set once before anything is served
@@ -141,7 +145,7 @@ func build(ctx context.Context, o Options) (*server, error) {
 	isAdmin := func(userID string) bool { return s.auth.IsAdmin(userID) }
 	s.listens = s.listenHub()
 	s.trial = s.newTrial()
-	s.hooks, err = webhook.New(s.webhooks(c), webhook.Options{IsAdmin: isAdmin, Listeners: s.listeners, Listen: handlers{s}, Logger: o.Logger, Called: s.webhookCalled})
+	s.hooks, err = webhook.New(s.webhooks(c), webhook.Options{IsAdmin: isAdmin, Listeners: s.listeners, Listen: handlers{s}, Watch: s.calls.Add, Logger: o.Logger, Called: s.webhookCalled})
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/parley-im/parley/internal/relation"
 	"github.com/parley-im/parley/internal/user"
 	"github.com/parley-im/parley/internal/webhook"
+	"github.com/parley-im/parley/internal/webhook/desk"
 	"github.com/parley-im/parley/internal/wire"
 )
 
@@ -31,6 +32,7 @@ func services(ctx context.Context, s *server, messages *message.Service, o onlin
 		return api.Options{}, err
 	}
 	s.watchConfig(users)
+	s.desk = &desk.Desk{Store: s.store, Hooks: s.hooks, Config: s.config, Explainer: s.explainer()}
 	groups := group.New(s.store, messages, group.Options{HideHistory: !c.Group.EnableHistoryForNewMembers, Hooks: s.hooks, Logger: s.log})
 	objects, err := s.openObjects(ctx)
 	if err != nil {
@@ -50,7 +52,7 @@ func services(ctx context.Context, s *server, messages *message.Service, o onlin
 		Kick: func(ctx context.Context, userID string, p im.Platform) {
 			o.hub.Kick(ctx, userID, []im.Platform{p}, "")
 		},
-		Tools: handlerTools{s.listens, s.hooks, s.store}, Why: s.explainer().Why, Config: s.config, Restart: s.restart, Version: s.options.Version, Peers: s.peers,
+		Tools: handlerTools{s.listens, s.desk}, Why: s.desk.Why, Config: s.config, Restart: s.restart, Version: s.options.Version, Peers: s.peers,
 		MaxBody: c.API.MaxBodyBytes, CompressionLevel: c.API.CompressionLevel, PublicURL: c.Object.PublicURL, GrafanaURL: c.API.GrafanaURL, Meter: s.metrics.Route, Logger: s.log,
 	}, nil
 }

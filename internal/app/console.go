@@ -17,7 +17,7 @@ func (s *server) openConsole() error {
 	}
 	var err error
 	s.console, err = console.New(console.Options{
-		Store: s.store, Auth: s.auth, Peers: s.peers, Version: s.options.Version, SessionLife: c.SessionLife, Logger: s.log,
+		Store: s.store, Auth: s.auth, Peers: s.peers, Desk: s.desk, Calls: &s.calls, Version: s.options.Version, SessionLife: c.SessionLife, Logger: s.log,
 		ReadsContent: func(userID string) bool {
 			return slices.Contains(c.ContentReaders, "*") || slices.Contains(c.ContentReaders, userID)
 		},

@@ -14,8 +14,6 @@ import (
 
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/push"
-	"github.com/parley-im/parley/internal/reload"
-	"github.com/parley-im/parley/internal/store"
 )
 
 // Commands that talk to a running server use a socket in the data directory:
@@ -48,13 +46,6 @@ type AdminToken struct {
 	Seconds int64
 }
 
-// WebhookEvent is all the server knows of one after-event or call.
-type WebhookEvent struct {
-	Deliveries []store.Delivery   // attempts, newest first
-	Pending    *store.OutboxEvent `json:",omitempty"` // waits in the outbox
-	Dead       []store.DeadEvent  `json:",omitempty"` // was given up
-}
-
 // controlHandler serves the socket: its own paths, and with a token the API.
 func (s *server) controlHandler(rest http.Handler) http.Handler {
 	mux := http.NewServeMux()
@@ -68,39 +59,16 @@ func (s *server) controlHandler(rest http.Handler) http.Handler {
 		token, life, err := s.auth.AdminToken(ctx, s.secret, userID)
 		return AdminToken{userID, token, int64(life / time.Second)}, err
 	}))
-	mux.HandleFunc("GET /config/status", control(func(context.Context, *http.Request) (any, error) { return s.config.Status(), nil }))
+	mux.HandleFunc("GET /config/status", control(func(context.Context, *http.Request) (any, error) { return s.desk.Status(), nil }))
 	mux.HandleFunc("POST /config/reload", control(func(ctx context.Context, _ *http.Request) (any, error) {
-		return s.config.Reload(ctx, reload.CauseRequest)
+		return s.desk.Reload(ctx)
 	}))
 	mux.HandleFunc("POST /push/test", control(func(ctx context.Context, r *http.Request) (any, error) {
 		n := push.Notification{Title: r.FormValue("title"), Desc: r.FormValue("desc"), Ex: r.FormValue("ex")}
 		return s.push.Test(ctx, r.FormValue("user"), n, r.FormValue("dry") != "")
 	}))
-	mux.HandleFunc("GET /webhook/deliveries", control(s.deliveries))
-	mux.HandleFunc("GET /webhook/dead", control(func(ctx context.Context, r *http.Request) (any, error) {
-		var out []store.DeadEvent
-		err := s.store.Read(ctx, func(tx *store.Tx) (err error) {
-			out, err = tx.DeadEvents(store.DeadFilter{Endpoint: r.FormValue("endpoint"), Callback: r.FormValue("callback"), Limit: number(r, "limit")})
-			return err
-		})
-		return out, err
-	}))
-	mux.HandleFunc("GET /webhook/event", control(s.event))
-	mux.HandleFunc("GET /webhook/why", control(s.why))
-	mux.HandleFunc("GET /webhook/stats", control(func(ctx context.Context, r *http.Request) (any, error) {
-		var out store.OutboxStats
-		err := s.store.Read(ctx, func(tx *store.Tx) (err error) {
-			out, err = tx.OutboxStats()
-			return err
-		})
-		return out, err
-	}))
-	mux.HandleFunc("POST /webhook/replay", control(func(ctx context.Context, r *http.Request) (any, error) {
-		n, err := s.store.ReplayDead(ctx, store.DeadFilter{EventID: r.FormValue("event"), Callback: r.FormValue("callback")})
-		return map[string]int{"replayed": n}, err
-	}))
 	mux.HandleFunc("POST /backup", s.serveBackup)
-	s.endpointControls(mux)
+	s.webhookControls(mux)
 	profiles(mux)
 	return mux
 }
@@ -120,38 +88,4 @@ func control(f func(context.Context, *http.Request) (any, error)) http.HandlerFu
 func number(r *http.Request, name string) int {
 	n, _ := strconv.Atoi(r.FormValue(name)) // absent or odd: the default
 	return n
-}
-
-func (s *server) deliveries(ctx context.Context, r *http.Request) (any, error) {
-	f := store.DeliveryFilter{
-		EventID: r.FormValue("event"), Callback: r.FormValue("callback"), OperationID: r.FormValue("operation"),
-		Subject: r.FormValue("subject"), MsgID: r.FormValue("message"), Outcome: r.FormValue("outcome"),
-		Before: int64(number(r, "before")), Limit: number(r, "limit"),
-	}
-	var out []store.Delivery
-	err := s.store.Read(ctx, func(tx *store.Tx) (err error) {
-		out, err = tx.Deliveries(f)
-		return err
-	})
-	return out, err
-}
-
-func (s *server) event(ctx context.Context, r *http.Request) (any, error) {
-	id := r.FormValue("id")
-	var out WebhookEvent
-	err := s.store.Read(ctx, func(tx *store.Tx) error {
-		var err error
-		if out.Deliveries, err = tx.Deliveries(store.DeliveryFilter{EventID: id}); err != nil {
-			return err
-		}
-		if out.Dead, err = tx.DeadEvents(store.DeadFilter{EventID: id}); err != nil {
-			return err
-		}
-		pending, found, err := tx.PendingEvent(id)
-		if found {
-			out.Pending = &pending
-		}
-		return err
-	})
-	return out, err
 }

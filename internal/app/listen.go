@@ -8,7 +8,7 @@ import (
 
 	"github.com/parley-im/parley/internal/api"
 	"github.com/parley-im/parley/internal/store"
-	"github.com/parley-im/parley/internal/webhook"
+	"github.com/parley-im/parley/internal/webhook/desk"
 	"github.com/parley-im/parley/internal/webhook/listen"
 )
 
@@ -55,27 +55,12 @@ func (s *server) runListens(ctx context.Context) error {
 // handlerTools are what the API offers to people who write handlers.
 type handlerTools struct {
 	*listen.Hub
-	hooks *webhook.Engine
-	store *store.Store
+	*desk.Desk
 }
 
+// Test implements api.HandlerTools.
 func (t handlerTools) Test(ctx context.Context, key string) (any, error) {
-	return t.hooks.Test(ctx, key)
-}
-
-func (t handlerTools) Trigger(ctx context.Context, key string) (string, error) {
-	return t.hooks.Trigger(ctx, key)
-}
-
-func (t handlerTools) On() []string { return t.hooks.On() }
-
-func (t handlerTools) Deliveries(ctx context.Context, f store.DeliveryFilter) (out []store.Delivery, err error) {
-	err = t.store.Read(ctx, func(tx *store.Tx) error {
-		var err error
-		out, err = tx.Deliveries(f)
-		return err
-	})
-	return out, err
+	return t.Desk.Test(ctx, key)
 }
 
 var _ api.HandlerTools = handlerTools{}

@@ -2,8 +2,6 @@ package app
 
 import (
 	"context"
-	"net/http"
-	"strings"
 	"time"
 
 	"github.com/parley-im/parley/internal/presence"
@@ -42,13 +40,4 @@ func (s *server) endpointStates(ctx context.Context) ([]explain.Endpoint, error)
 		}
 	}
 	return out, nil
-}
-
-// why is the control socket's question.
-func (s *server) why(ctx context.Context, r *http.Request) (any, error) {
-	q := explain.Question{ID: r.FormValue("id"), Callback: r.FormValue("callback")}
-	if env := r.FormValue("env"); env != "" {
-		q.Env = strings.Split(env, ",")
-	}
-	return s.explainer().Why(ctx, q)
 }

@@ -82,6 +82,18 @@ func (l *loader) standIn(bound any) (*value, bool) {
 	return nil, false
 }
 
+// Source is where the value of a key comes from: "webhooks.yml:12", "env
+// IMENV_WEBHOOKS_URL" or "default".
+func (e *Effective) Source(file, path string) string {
+	id := leafID(file, path)
+	for _, v := range e.values {
+		if v.leaf.id == id {
+			return v.source
+		}
+	}
+	return sourceDefault
+}
+
 // Change is a key that has another value than before.
 type Change struct {
 	File   string `json:"file"`

@@ -103,7 +103,7 @@ var (
 )
 
 // names are words that are the same in every language.
-var names = regexp.MustCompile(`\b(Parley|EN|URL|ID|JSON|ms)\b|中文`)
+var names = regexp.MustCompile(`\b(Parley|EN|URL|ID|JSON|HTTP|ms)\b|中文`)
 
 // No template has a text of its own: all of them come from the catalogue.
 func TestTemplatesHaveNoText(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/parley-im/parley/internal/edge"
 	"github.com/parley-im/parley/internal/store"
+	"github.com/parley-im/parley/internal/webhook/desk"
+	"github.com/parley-im/parley/internal/webhook/tail"
 )
 
 // Base is the path under which everything here is served.
@@ -28,6 +30,8 @@ type Options struct {
 	Peers       *edge.Peers // knows the proxies; nil trusts none
 	Version     string
 	SessionLife time.Duration
+	Desk        *desk.Desk // what operators do with webhooks
+	Calls       *tail.Log  // the last calls to handlers
 	// ReadsContent tells which administrators may look at message content.
 	ReadsContent func(userID string) bool
 	Logger       *slog.Logger

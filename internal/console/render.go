@@ -66,6 +66,7 @@ func functions(l language) template.FuncMap {
 		"clock": func(m im.Millis) string { return clock(m, "15:04:05.000") },
 		"iso":   func(m im.Millis) string { return clock(m, time.RFC3339) },
 		"short": short,
+		"class": outcomeClass,
 		"bytes": byteSize,
 		"count": number[int64],
 		"list":  func(items ...any) []any { return items },

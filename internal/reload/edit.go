@@ -53,6 +53,12 @@ func (s *Service) SetFile(ctx context.Context, name string, data []byte) error {
 	if err != nil {
 		return err
 	}
+	return s.write(ctx, path, text)
+}
+
+// write checks a new webhooks.yml, replaces the file and takes it over. It is
+// called with loading held.
+func (s *Service) write(ctx context.Context, path string, text []byte) error {
 	check := s.o.Source
 	check.Contents = map[string][]byte{filepath.Base(path): text}
 	if _, _, err := config.Load(check); err != nil {
@@ -62,9 +68,9 @@ func (s *Service) SetFile(ctx context.Context, name string, data []byte) error {
 		return err
 	}
 	if err := replace(path, text); err != nil {
-		return NotSupported("%s cannot be written: %s", name, err)
+		return NotSupported("%s cannot be written: %s", webhooksFile, err)
 	}
-	_, err = s.reload(ctx, CauseRequest)
+	_, err := s.reload(ctx, CauseRequest)
 	return err
 }
 

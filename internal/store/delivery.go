@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/parley-im/parley/internal/im"
 )
@@ -74,13 +75,18 @@ type DeliveryFilter struct {
 	Callback    string
 	OperationID string
 	Subject     string
+	UserID      string // about the user, or a single chat of his
 	MsgID       string // client's or server's
 	Outcome     string
 	Endpoint    string
-	Before      int64 // only ids below, to go on where a list ended
-	After       int64 // only ids above
-	Limit       int   // default 100
+	Before      int64     // only ids below, to go on where a list ended
+	After       int64     // only ids above
+	Until       im.Millis // only those that started before
+	Limit       int       // default 100
 }
+
+// likeLiteral takes their meaning from the signs of LIKE.
+var likeLiteral = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
 // Deliveries lists calls, newest first.
 func (tx *Tx) Deliveries(f DeliveryFilter) ([]Delivery, error) {
@@ -94,6 +100,14 @@ func (tx *Tx) Deliveries(f DeliveryFilter) ([]Delivery, error) {
 	if f.MsgID != "" {
 		p := w.bind(f.MsgID)
 		w.conditions = append(w.conditions, "(server_msg_id = "+p+" OR client_msg_id = "+p+")")
+	}
+	if f.UserID != "" {
+		// A single chat's name has both users in it.
+		id := likeLiteral.Replace(f.UserID)
+		w.conditions = append(w.conditions, "(subject = "+w.bind(f.UserID)+" OR subject LIKE "+w.bind(`si\_`+id+`\_%`)+` ESCAPE '\' OR subject LIKE `+w.bind(`si\_%\_`+id)+` ESCAPE '\')`)
+	}
+	if f.Until > 0 {
+		w.add("started_at < ", int64(f.Until))
 	}
 	if f.Before > 0 {
 		w.add("id < ", f.Before)

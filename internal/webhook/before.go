@@ -126,7 +126,9 @@ func (e *Engine) ask(ctx context.Context, p *plan, cb *callback, s subject, body
 		e.settle(ctx, cb.endpoint, cb.Key, l, judge(resp, failure, d.usable()))
 	}
 	e.mirror(ctx, p, cb, s, r, d)
-	p.saw(e.report(ctx, cb, s, resp, d, time.Since(began)), body)
+	row := e.report(ctx, cb, s, resp, d, time.Since(began))
+	p.saw(row, body)
+	e.watched(row, cb.target.shown, r, resp)
 	if d.refusal != nil {
 		return nil, d.refusal
 	}

@@ -46,6 +46,9 @@ type response struct {
 	location   string
 	retryAfter string
 	peer       netip.Addr // of the connection, also when no answer came
+
+	// As they went over the wire; nil for what did not.
+	sent, header http.Header
 }
 
 func newClient(g guard, anyCertificate bool, listen http.RoundTripper) *client {
@@ -126,10 +129,10 @@ func (c *client) try(ctx context.Context, r request) (_ response, untouched bool
 		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err // without the address, whose query may hold a token
 		}
-		return response{peer: peer}, conn != nil && conn.written.Load() == before, err
+		return response{peer: peer, sent: req.Header}, conn != nil && conn.written.Load() == before, err
 	}
 	defer resp.Body.Close()
-	out := response{peer: peer, status: resp.StatusCode, location: resp.Header.Get("Location"), retryAfter: resp.Header.Get("Retry-After")}
+	out := response{peer: peer, sent: req.Header, header: resp.Header, status: resp.StatusCode, location: resp.Header.Get("Location"), retryAfter: resp.Header.Get("Retry-After")}
 	out.body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if len(out.body) > maxAnswer {
 		out.body, out.truncated = out.body[:maxAnswer], true

@@ -53,10 +53,11 @@ func (e *Engine) Deliver(ctx context.Context, ev *store.OutboxEvent, attempt int
 	call, cancel := context.WithTimeoutCause(ctx, timeout, errTimeUp)
 	defer cancel()
 	began := time.Now()
-	resp, err := p.client.post(call, request{
+	r := request{
 		url: to.url(ev.Query), operationID: ev.OperationID,
 		eventID: ev.EventID, at: e.o.Now(), keys: ep.keys, body: ev.Body,
-	})
+	}
+	resp, err := p.client.post(call, r)
 	row.DurationMS, row.Status, row.Answer = time.Since(began).Milliseconds(), resp.status, resp.body
 	taken := resp.status >= 200 && resp.status <= 299
 	if err != nil && errors.Is(context.Cause(call), errTimeUp) {
@@ -92,6 +93,7 @@ func (e *Engine) Deliver(ctx context.Context, ev *store.OutboxEvent, attempt int
 	res.Reason = row.Reason
 	e.logCall(ctx, to.shown, row)
 	p.saw(row, ev.Body)
+	e.watched(row, to.shown, r, resp)
 	return res
 }
 

@@ -26,6 +26,9 @@ type Options struct {
 	// Called, if set, is told how long every call took that was made, of handlers
 	// that operations wait for or not. It must be quick.
 	Called func(kind store.DeliveryKind, took time.Duration)
+	// Watch is told of every attempt when it is over; nil for nobody. It must
+	// not wait.
+	Watch  func(Exchange)
 	Logger *slog.Logger     // default: discards
 	Now    func() time.Time // stamps events; default time.Now
 	// Clock is the time of breakers, probes and retries; its Now replaces Now.

@@ -31,7 +31,8 @@ type copied struct {
 	callback *callback
 	subject  subject
 	request  request
-	decided  decision // what became of the call itself
+	shown    func() string // the address, without what is secret in it
+	decided  decision      // what became of the call itself
 }
 
 // queue holds copies for one shadow endpoint. Workers come when there is
@@ -64,7 +65,7 @@ func (e *Engine) mirror(ctx context.Context, p *plan, cb *callback, s subject, r
 		}
 		copy := copied{
 			ctx: context.WithoutCancel(ctx), plan: p, callback: cb, subject: s, decided: d,
-			request: e.requestOf(ep, request{url: target.url(""), operationID: r.operationID, body: r.body}),
+			request: e.requestOf(ep, request{url: target.url(""), operationID: r.operationID, body: r.body}), shown: target.shown,
 		}
 		select {
 		case ep.copies.waiting <- copy:
@@ -132,6 +133,7 @@ func (e *Engine) compare(ep *endpoint, c copied) {
 		row.Outcome, row.Reason = outcomeDiffers, fmt.Sprintf("decided: %s; the shadow says: %s", c.decided.said(), d.said())
 	}
 	e.record(c.ctx, row)
+	e.watched(row, c.shown, c.request, resp)
 	e.count(ep.name, cb.Key, row.Outcome)
 }
 
@@ -171,6 +173,7 @@ func (e *Engine) probe(ctx context.Context, p *plan, cb *callback, l leave, r re
 		d := decide(cb, p.strict, resp, failure)
 		row.DurationMS, row.Status, row.Answer, row.Outcome, row.Reason = took.Milliseconds(), resp.status, resp.body, outcomeProbe, d.reason
 		e.record(ctx, row)
+		e.watched(row, cb.target.shown, r, resp)
 		e.settle(ctx, cb.endpoint, cb.Key, l, judge(resp, failure, d.usable()))
 	})
 }

@@ -136,6 +136,7 @@ func (e *Engine) verify(ctx context.Context, p *plan, ep *endpoint) {
 	b := judge(resp, failure, usable)
 	row.EventID, row.DurationMS, row.Status, row.Answer, row.Reason = r.eventID, took.Milliseconds(), resp.status, resp.body, b.reason
 	e.record(ctx, row)
+	e.watched(row, to.shown, r, resp)
 	e.settle(ctx, ep, desc.Key, l, b)
 }
 
