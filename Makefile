@@ -40,7 +40,7 @@ chaos: ## 500 rounds of killing a server under load
 	PARLEY_CHAOS_ROUNDS=500 go test -count=1 -timeout=0 -v ./test/chaos
 
 gen: ## the tables in docs/ that are made from the code
-	go test ./internal/config ./internal/webhook ./internal/api/reference -run=TestDocs -update
+	go test ./internal/config ./internal/webhook ./internal/api/reference ./internal/metrics -run=TestDocs -update
 
 release: ## dist/: archives for each platform and their checksums
 	scripts/release.sh

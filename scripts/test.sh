@@ -2,7 +2,7 @@
 # Runs every test of the repository, on a bare Debian machine too:
 #
 #   scripts/test.sh             all suites
-#   scripts/test.sh unit fuzz   some of: build lint unit fuzz node pack native web openapi
+#   scripts/test.sh unit fuzz   some of: build lint unit fuzz node pack metrics native web openapi
 #
 # It installs what is missing (see install-deps.sh), starts and stops its own
 # PostgreSQL on a free loopback port, and leaves nothing behind but caches. A
@@ -15,7 +15,7 @@ root=$PWD
 exec </dev/null
 export CI=true
 
-suites="build lint unit fuzz node pack native web openapi"
+suites="build lint unit fuzz node pack metrics native web openapi"
 chosen=${*:-$suites}
 for name in $chosen; do
 	case " $suites " in
@@ -115,7 +115,12 @@ start_postgres() {
 	return 1
 }
 
-prepare_native() {
+prepare_metrics() {
+	cd test/metrics
+	gotest .
+}
+
+native() {
 	test/clients/native/prepare.sh
 	cd test/clients/native
 	CGO_ENABLED=1 go test -c -o "$work/bin/native.test" .
@@ -139,6 +144,7 @@ lint() {
 	go -C tools vet ./testreport || failed=1
 	go -C test/harness vet ./... || failed=1
 	go -C test/packaging vet ./... || failed=1
+	go -C test/metrics vet ./... || failed=1
 	"$work/bin/staticcheck" ./... || failed=1
 	return "$failed"
 }
@@ -173,6 +179,11 @@ node() { gotest ./test/...; }
 
 pack() {
 	cd test/packaging
+	gotest .
+}
+
+metrics() {
+	cd test/metrics
 	gotest .
 }
 
@@ -221,7 +232,7 @@ fi
 for name in lint unit fuzz; do
 	if chosen_has "$name"; then suite "$name" "$name"; fi
 done
-for name in node pack native web openapi; do
+for name in node pack metrics native web openapi; do
 	chosen_has "$name" || continue
 	if [ "$name" = native ]; then
 		native_status=0

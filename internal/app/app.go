@@ -208,6 +208,7 @@ func build(ctx context.Context, o Options) (*server, error) {
 	if s.jobs, err = scheduled(s.store, nightWork{messages, s.services.Objects, s.services.Devices, s.auth}, c, s.metrics.JobRan, o.Logger); err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}
+	s.expect()
 	return s, nil
 }
 

@@ -35,6 +35,15 @@ func (s *server) measure(hub *gateway.Hub, messages *message.Service, asking *de
 	return m
 }
 
+// expect makes the series of what is configured.
+func (s *server) expect() {
+	var outcomes []string
+	for _, o := range push.Outcomes() {
+		outcomes = append(outcomes, o.String())
+	}
+	s.metrics.Expect(s.jobs.Names(), s.push.Vendors(), outcomes)
+}
+
 func (s *server) webhookCalled(kind store.DeliveryKind, took time.Duration) {
 	s.metrics.Called(kind == store.DeliveryBefore, took)
 }

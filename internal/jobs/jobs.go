@@ -98,6 +98,15 @@ func New(s *store.Store, o Options, jobs ...Job) *Runner {
 	return r
 }
 
+// Names lists the jobs.
+func (r *Runner) Names() []string {
+	names := make([]string, len(r.jobs))
+	for i, j := range r.jobs {
+		names[i] = j.Name
+	}
+	return names
+}
+
 // Run does jobs when they are due until ctx is done.
 func (r *Runner) Run(ctx context.Context) error {
 	for ctx.Err() == nil {

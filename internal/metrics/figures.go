@@ -11,7 +11,7 @@ type Figure struct {
 	Name   string // as Prometheus sees it
 	Help   string
 	Labels []string
-	kind   prometheus.ValueType // of those read from state; 0 for those counted here
+	kind   kind
 
 	desc *prometheus.Desc
 }
@@ -34,31 +34,58 @@ func Figures() []Figure {
 
 var figures []*Figure
 
-func figure(kind prometheus.ValueType, name, help string, labels ...string) *Figure {
-	f := &Figure{Name: "parley_" + name, Help: help, Labels: labels, kind: kind}
+func figure(k kind, name, help string, labels ...string) *Figure {
+	f := &Figure{Name: "parley_" + name, Help: help, Labels: labels, kind: k}
 	f.desc = prometheus.NewDesc(f.Name, help, labels, nil)
 	figures = append(figures, f)
 	return f
 }
 
+// kind is what a figure is to Prometheus, and where it is kept.
+type kind uint8
+
 const (
-	gauge   = prometheus.GaugeValue
-	counter = prometheus.CounterValue
-	own     = prometheus.ValueType(0)
+	counted  kind = iota + 1 // as it happens, a counter
+	observed                 // as it happens, a histogram
+	fixed                    // never changes
+	gauge                    // read from state
+	counter                  // read from state
 )
+
+// read reports whether a figure is asked for when somebody looks.
+func (k kind) read() bool { return k == gauge || k == counter }
+
+func (k kind) valueType() prometheus.ValueType {
+	if k == counter {
+		return prometheus.CounterValue
+	}
+	return prometheus.GaugeValue
+}
+
+// Kind is the figure's type as Prometheus names it.
+func (f Figure) Kind() string {
+	switch f.kind {
+	case counted, counter:
+		return "counter"
+	case observed:
+		return "histogram"
+	default:
+		return "gauge"
+	}
+}
 
 // What is counted as it happens.
 var (
-	buildInfo        = figure(own, "build_info", "1; the label is the server's version.", "version")
-	messagesAccepted = figure(own, "messages_accepted_total", "Sends of clients and REST callers that were accepted, repeats included.", "chat")
-	messagesRefused  = figure(own, "messages_refused_total", "Sends that were not accepted.", "reason")
-	commitTime       = figure(own, "commit_seconds", "Time of a transaction from its begin until it is durable.")
-	commitRequests   = figure(own, "commit_requests", "Callers whose work was committed together.")
-	httpRequests     = figure(own, "http_requests_total", "Requests to the API port; class is ok, refused (the caller's mistake) or failed (ours).", "route", "class")
-	httpTime         = figure(own, "http_request_seconds", "Time until a request was answered.", "class")
-	webhookTime      = figure(own, "webhook_call_seconds", "Time of calls to handlers; of kind before an operation waited.", "kind")
-	pushResults      = figure(own, "push_results_total", "Devices or users handed to a push vendor: accepted, gone (token deleted), refused, later (tried again).", "vendor", "outcome")
-	jobRuns          = figure(own, "job_runs_total", "Scheduled jobs this node finished (done) or gave up until the next attempt (failed).", "job", "outcome")
+	buildInfo        = figure(fixed, "build_info", "1; the label is the server's version.", "version")
+	messagesAccepted = figure(counted, "messages_accepted_total", "Sends of clients and REST callers that were accepted, repeats included.", "chat")
+	messagesRefused  = figure(counted, "messages_refused_total", "Sends that were not accepted.", "reason")
+	commitTime       = figure(observed, "commit_seconds", "Time of a transaction from its begin until it is durable.")
+	commitRequests   = figure(observed, "commit_requests", "Callers whose work was committed together.")
+	httpRequests     = figure(counted, "http_requests_total", "Requests to the API port; class is ok, refused (the caller's mistake) or failed (ours).", "route", "class")
+	httpTime         = figure(observed, "http_request_seconds", "Time until a request was answered.", "class")
+	webhookTime      = figure(observed, "webhook_call_seconds", "Time of calls to handlers; of kind before an operation waited.", "kind")
+	pushResults      = figure(counted, "push_results_total", "Devices or users handed to a push vendor: accepted, gone (token deleted), refused, later (tried again).", "vendor", "outcome")
+	jobRuns          = figure(counted, "job_runs_total", "Scheduled jobs this node finished (done) or gave up until the next attempt (failed).", "name", "outcome")
 )
 
 // What is read when somebody looks.
@@ -91,7 +118,7 @@ var (
 	WebhookLogLost    = figure(counter, "webhook_log_lost_total", "Before-calls missing in the delivery log because it could not keep up.")
 	ObjectFiles       = figure(gauge, "object_files", "Stored contents; equal ones count once.")
 	ObjectBytes       = figure(gauge, "object_bytes", "Their size.")
-	JobLastRun        = figure(gauge, "job_last_run_timestamp_seconds", "When a job was last finished by any node.", "job")
+	JobLastRun        = figure(gauge, "job_last_run_timestamp_seconds", "When a job was last finished by any node.", "name")
 )
 
 func counters(f *Figure) *prometheus.CounterVec {

@@ -147,11 +147,30 @@ func (m *Metrics) Called(before bool, took time.Duration) { m.calls[before].Obse
 // Pushed counts what became of a push at its vendor.
 func (m *Metrics) Pushed(vendor, outcome string) { m.pushes.WithLabelValues(vendor, outcome).Inc() }
 
+// Expect makes the series of jobs and push vendors before anything happens to
+// them: what rises from nothing is no rise to Prometheus.
+func (m *Metrics) Expect(jobs, vendors, pushOutcomes []string) {
+	for _, j := range jobs {
+		m.jobs.WithLabelValues(j, jobDone)
+		m.jobs.WithLabelValues(j, jobFailed)
+	}
+	for _, v := range vendors {
+		for _, o := range pushOutcomes {
+			m.pushes.WithLabelValues(v, o)
+		}
+	}
+}
+
+const (
+	jobDone   = "done"
+	jobFailed = "failed"
+)
+
 // JobRan counts a run of a job.
 func (m *Metrics) JobRan(job string, err error) {
-	outcome := "done"
+	outcome := jobDone
 	if err != nil {
-		outcome = "failed"
+		outcome = jobFailed
 	}
 	m.jobs.WithLabelValues(job, outcome).Inc()
 }

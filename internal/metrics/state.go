@@ -31,7 +31,7 @@ func newState() *state { return &state{} }
 // Describe implements prometheus.Collector.
 func (s *state) Describe(out chan<- *prometheus.Desc) {
 	for _, f := range figures {
-		if f.kind != own {
+		if f.kind.read() {
 			out <- f.desc
 		}
 	}
@@ -43,7 +43,7 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 	defer s.mu.Unlock()
 	for _, read := range s.reads {
 		read(func(f *Figure, value float64, labels ...string) {
-			m, err := prometheus.NewConstMetric(f.desc, f.kind, value, labels...)
+			m, err := prometheus.NewConstMetric(f.desc, f.kind.valueType(), value, labels...)
 			if err != nil { // labels that do not fit their figure
 				m = prometheus.NewInvalidMetric(f.desc, err)
 			}

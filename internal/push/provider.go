@@ -50,6 +50,9 @@ const (
 	Later
 )
 
+// Outcomes lists them.
+func Outcomes() []Outcome { return []Outcome{Accepted, Gone, Refused, Later} }
+
 func (o Outcome) String() string {
 	switch o {
 	case Accepted:

@@ -75,6 +75,16 @@ func New(o Options) *Service {
 	return &Service{o: o}
 }
 
+// Vendors are the names of those that are configured.
+func (s *Service) Vendors() (names []string) {
+	for _, p := range []Provider{s.o.Vendor, s.o.Apple} {
+		if p != nil {
+			names = append(names, p.Name())
+		}
+	}
+	return names
+}
+
 // Use gives the service its store, which is opened with it as recorder.
 func (s *Service) Use(st *store.Store) { s.store = st }
 
