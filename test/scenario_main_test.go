@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/parley-im/parley/internal/store/storetest"
 )
 
 // Tests whose names begin with S and a number are acceptance scenarios of the
@@ -15,11 +17,11 @@ import (
 
 // TestMain builds the server once for all tests of this package, unless
 // PARLEY_BIN names one.
-func TestMain(m *testing.M) {
-	os.Exit(runWithBinary(m))
-}
+func TestMain(m *testing.M) { storetest.Main(withBinary{m}) }
 
-func runWithBinary(m *testing.M) int {
+type withBinary struct{ *testing.M }
+
+func (m withBinary) Run() int {
 	if os.Getenv("PARLEY_BIN") == "" {
 		dir, err := os.MkdirTemp("", "parley-test-")
 		if err != nil {
@@ -37,5 +39,5 @@ func runWithBinary(m *testing.M) int {
 			return 1
 		}
 	}
-	return m.Run()
+	return m.M.Run()
 }

@@ -107,9 +107,9 @@ func PostgresURL(t *testing.T) string {
 	return u.String()
 }
 
-// Main runs a package's tests and stops the PostgreSQL server they started.
-// Use it as the body of TestMain.
-func Main(m *testing.M) {
+// Main runs a package's tests, a *testing.M, and stops the PostgreSQL server they
+// started. Use it as the body of TestMain.
+func Main(m interface{ Run() int }) {
 	code := m.Run()
 	running.stop()
 	os.Exit(code)
