@@ -2,6 +2,7 @@ package push
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -166,7 +167,8 @@ func Do(c *http.Client, req *http.Request) (Answer, error) {
 		return Answer{}, hideURL(err)
 	}
 	defer resp.Body.Close()
-	a := Answer{Status: resp.StatusCode, After: retryAfter(resp.Header.Get("Retry-After"))}
+	// JPush has a header of its own.
+	a := Answer{Status: resp.StatusCode, After: retryAfter(cmp.Or(resp.Header.Get("Retry-After"), resp.Header.Get("X-Rate-Limit-Reset")))}
 	if a.Body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer)); err != nil {
 		return Answer{}, fmt.Errorf("read answer: %w", err)
 	}

@@ -113,6 +113,18 @@ func TestPush(t *testing.T) {
 	}
 }
 
+// TestRecorded plays what was recorded, faults included.
+func TestRecorded(t *testing.T) {
+	t.Parallel()
+	pushtest.Replay(t, "testdata/recorded", true, func(t *testing.T, v *pushtest.Vendor) push.Provider {
+		p, err := apns.New(apns.Options{Key: p8(t), KeyID: "K1", TeamID: "T1", Topic: "com.example.im", Endpoint: v.URL, Client: v.Client})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	})
+}
+
 func TestBadKey(t *testing.T) {
 	t.Parallel()
 	for what, o := range map[string]apns.Options{

@@ -140,19 +140,16 @@ func TestPush(t *testing.T) {
 	}
 }
 
-func TestLoginFails(t *testing.T) {
+// TestRecorded plays what was recorded, faults included.
+func TestRecorded(t *testing.T) {
 	t.Parallel()
-	vendor := pushtest.Start(t, false, func(pushtest.Request) pushtest.Answer {
-		return pushtest.Answer{Status: 400, Body: `{"error":"invalid_grant"}`}
+	pushtest.Replay(t, "testdata/recorded", false, func(t *testing.T, v *pushtest.Vendor) push.Provider {
+		p, err := fcm.New(fcm.Options{ServiceAccount: account(t, v.URL), Endpoint: v.URL, Client: v.Client})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
 	})
-	p, err := fcm.New(fcm.Options{ServiceAccount: account(t, vendor.URL), Endpoint: vendor.URL, Client: vendor.Client})
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := p.Push(t.Context(), push.Notification{}, targets("a", "b"))
-	if len(got) != 2 || got[0].Outcome != push.Later || !strings.Contains(got[0].Reason, "log-in") {
-		t.Errorf("results %v", got)
-	}
 }
 
 func TestBadAccount(t *testing.T) {

@@ -24,7 +24,10 @@ const batch = 1000
 
 const (
 	codeOK      = 0
+	codeStarts  = 2     // their server is starting
 	codeToken   = 10001 // the token is wrong or has ended
+	codeLogins  = 10003 // too many log-ins in this minute
+	codeCalls   = 10005 // too many calls in this minute
 	ttl         = 24 * time.Hour
 	tokenMargin = 10 * time.Minute
 )
@@ -113,12 +116,17 @@ type codeError struct {
 
 func (e *codeError) Error() string { return e.said }
 
+// passes reports whether the same push may be taken a little later.
+func (e *codeError) passes() bool {
+	return e.code == codeStarts || e.code == codeToken || e.code == codeLogins || e.code == codeCalls
+}
+
 func results(targets []push.Target, after time.Duration, err error) []push.Result {
 	refused, ok := errors.AsType[*codeError](err)
 	switch {
 	case err == nil:
 		return push.All(targets, push.Accepted, "", 0)
-	case ok && refused.code != codeToken:
+	case ok && !refused.passes():
 		return push.All(targets, push.Refused, refused.said, 0)
 	}
 	return push.All(targets, push.Later, err.Error(), after)

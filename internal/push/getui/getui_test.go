@@ -135,31 +135,12 @@ func TestList(t *testing.T) {
 	}
 }
 
-func TestFaults(t *testing.T) {
+// TestRecorded plays what was recorded, faults included.
+func TestRecorded(t *testing.T) {
 	t.Parallel()
-	for what, c := range map[string]struct {
-		path   string
-		answer pushtest.Answer
-		want   push.Outcome
-	}{
-		"busy":            {"/push/single/alias", pushtest.Answer{Status: 429, RetryAfter: "7", Body: `{}`}, push.Later},
-		"down":            {"/push/single/alias", pushtest.Answer{Status: 502, Body: "<html>"}, push.Later},
-		"hangs up":        {"/push/single/alias", pushtest.Answer{HangUp: true}, push.Later},
-		"no JSON":         {"/push/single/alias", pushtest.Answer{Body: "<html>"}, push.Later},
-		"refuses":         {"/push/single/alias", pushtest.Answer{Status: 400, Body: `{"code":20001,"msg":"param is error"}`}, push.Refused},
-		"log-in refused":  {"/auth", pushtest.Answer{Status: 400, Body: `{"code":20001,"msg":"appkey is error"}`}, push.Refused},
-		"token and again": {"/push/single/alias", pushtest.Answer{Status: 401, Body: `{"code":10001,"msg":"token"}`}, push.Later},
-	} {
-		v := start(t)
-		v.fault[c.path] = c.answer
-		got := v.provider(t).Push(t.Context(), note, users("alice"))
-		if got[0].Outcome != c.want || got[0].Reason == "" {
-			t.Errorf("%s: %v", what, got)
-		}
-		if what == "busy" && got[0].After != 7*time.Second {
-			t.Errorf("asks for %s", got[0].After)
-		}
-	}
+	pushtest.Replay(t, "testdata/recorded", false, func(t *testing.T, v *pushtest.Vendor) push.Provider {
+		return (&vendor{Vendor: v}).provider(t)
+	})
 }
 
 func TestBadOptions(t *testing.T) {

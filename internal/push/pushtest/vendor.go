@@ -24,7 +24,8 @@ type Answer struct {
 	Status     int // default 200
 	Body       string
 	RetryAfter string
-	HangUp     bool // close the connection instead
+	Header     map[string]string // further headers
+	HangUp     bool              // close the connection instead
 }
 
 // Vendor is an HTTP server that plays a vendor.
@@ -56,6 +57,9 @@ func Start(t testing.TB, secure bool, answer func(Request) Answer) *Vendor {
 		}
 		if a.RetryAfter != "" {
 			w.Header().Set("Retry-After", a.RetryAfter)
+		}
+		for k, v := range a.Header {
+			w.Header().Set(k, v)
 		}
 		if a.Status != 0 {
 			w.WriteHeader(a.Status)
