@@ -265,10 +265,53 @@ func TestGroups(t *testing.T) {
 			t.Fatalf("%d rows recorded", len(k.rows))
 		}
 		k.work()
+		for _, s := range k.out.sent {
+			if len(s.to) > k.out.Batch() {
+				t.Errorf("a batch of %d", len(s.to))
+			}
+		}
 		if got := k.out.reached(); !slices.Equal(got, want) {
 			t.Errorf("pushed to %d, want %d", len(got), len(want))
 		}
 	})
+}
+
+// What a vendor could not take is not repeated to who has read it, has come to his
+// phone, or has switched pushes off meanwhile.
+func TestRepeatsSpare(t *testing.T) {
+	t.Parallel()
+	quiet := im.RecvNoNotify
+	for what, meanwhile := range map[string]func(k *kit, m *im.Message){
+		"has read it": func(k *kit, m *im.Message) {
+			k.write(func(tx *store.Tx) error { _, err := tx.AdvanceReadSeq("bob", m.ConversationID, m.Seq); return err })
+		},
+		"is there": func(k *kit, _ *im.Message) { k.there["bob"] = true },
+		"wants no push": func(k *kit, _ *im.Message) {
+			k.write(func(tx *store.Tx) error { _, err := tx.UpdateUser("bob", im.UserChange{RecvOpt: &quiet}); return err })
+		},
+		"revoked": func(k *kit, m *im.Message) {
+			k.write(func(tx *store.Tx) error {
+				_, err := tx.Revoke(m.ConversationID, m.Seq, im.Revocation{RevokerID: "alice", At: 1})
+				return err
+			})
+		},
+	} {
+		k := start(t, storetest.SQLite(t), push.Options{})
+		k.users("alice", "bob")
+		k.out.outcome = map[string]push.Outcome{"bob": push.Later}
+		m := k.send(text("m", "alice", "bob"))
+		row := k.rows[0]
+		k.rows = nil
+		if r := k.Deliver(t.Context(), &row, 1); r.Verdict != outbox.Delivered || len(k.rows) != 1 {
+			t.Fatalf("%s: %v, %d rows", what, r, len(k.rows))
+		}
+		k.out.reached()
+		meanwhile(k, m)
+		k.work()
+		if got := k.out.reached(); len(got) != 0 {
+			t.Errorf("%s: repeated to %v", what, got)
+		}
+	}
 }
 
 func TestTokensAndRepeats(t *testing.T) {
