@@ -82,9 +82,10 @@ type server struct {
 	store     *store.Store
 	hooks     *webhook.Engine
 	push      *push.Service
-	desk      *desk.Desk  // what operators do with webhooks
-	calls     tail.Log    // of handlers, for those who look on
-	listens   *listen.Hub // temporary handlers
+	desk      *desk.Desk       // what operators do with webhooks
+	warnings  console.Warnings // of the log, the last ones
+	calls     tail.Log         // of handlers, for those who look on
+	listens   *listen.Hub      // temporary handlers
 	trial     *trial.Service
 	wsAddress string // of the first WebSocket port, set once before anything is served
 	outbox    *outbox.Outbox
@@ -130,7 +131,9 @@ func build(ctx context.Context, o Options) (*server, error) {
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	s := &server{options: o, log: o.Logger, peers: &edge.Peers{}, metrics: metrics.New(o.Version), again: make(chan struct{}, 1)}
+	s := &server{options: o, peers: &edge.Peers{}, metrics: metrics.New(o.Version), again: make(chan struct{}, 1)}
+	o.Logger = slog.New(s.warnings.Handler(o.Logger.Handler()))
+	s.log = o.Logger
 	useEdge, err := s.prepareEdge(c)
 	if err != nil {
 		return nil, err

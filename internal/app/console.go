@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"slices"
@@ -17,7 +18,8 @@ func (s *server) openConsole() error {
 	}
 	var err error
 	s.console, err = console.New(console.Options{
-		Store: s.store, Auth: s.auth, Peers: s.peers, Desk: s.desk, Calls: &s.calls, Version: s.options.Version, SessionLife: c.SessionLife, Logger: s.log,
+		Store: s.store, Auth: s.auth, Peers: s.peers, Desk: s.desk, Calls: &s.calls,
+		History: s.history, Health: s.health, Warnings: &s.warnings, Version: s.options.Version, SessionLife: c.SessionLife, Logger: s.log,
 		ReadsContent: func(userID string) bool {
 			return slices.Contains(c.ContentReaders, "*") || slices.Contains(c.ContentReaders, userID)
 		},
@@ -59,4 +61,14 @@ func (s *server) consoleURL(apiL, own []net.Listener) string {
 	default:
 		return s.scheme("http") + reachable(apiL[0]) + console.Base
 	}
+}
+
+// health is what /readyz says, for people.
+func (s *server) health(ctx context.Context) []console.Check {
+	var out []console.Check
+	for name, check := range s.ready.look(ctx).Checks {
+		out = append(out, console.Check{Name: name, State: string(check.State), Reason: check.Reason})
+	}
+	slices.SortFunc(out, func(a, b console.Check) int { return strings.Compare(a.Name, b.Name) })
+	return out
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/parley-im/parley/internal/edge"
+	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/metrics"
 	"github.com/parley-im/parley/internal/store"
 	"github.com/parley-im/parley/internal/webhook/desk"
 	"github.com/parley-im/parley/internal/webhook/tail"
@@ -23,6 +25,11 @@ type Auth interface {
 	IsAdmin(userID string) bool
 }
 
+// History is the last hour, a point every few seconds.
+type History interface {
+	Points(after im.Millis) []metrics.Point
+}
+
 // Options are what the pages work with.
 type Options struct {
 	Store       *store.Store
@@ -30,8 +37,11 @@ type Options struct {
 	Peers       *edge.Peers // knows the proxies; nil trusts none
 	Version     string
 	SessionLife time.Duration
-	Desk        *desk.Desk // what operators do with webhooks
-	Calls       *tail.Log  // the last calls to handlers
+	History     History
+	Health      func(context.Context) []Check // what the server needs; nil tells nothing
+	Warnings    *Warnings                     // of its log
+	Desk        *desk.Desk                    // what operators do with webhooks
+	Calls       *tail.Log                     // the last calls to handlers
 	// ReadsContent tells which administrators may look at message content.
 	ReadsContent func(userID string) bool
 	Logger       *slog.Logger
@@ -60,6 +70,9 @@ func New(o Options) (*Console, error) {
 	c := &Console{Options: o, logins: newAttempts()}
 	c.pages = pages(c)
 	c.streams.end = make(chan struct{})
+	if c.Warnings == nil {
+		c.Warnings = &Warnings{}
+	}
 	var err error
 	if c.templates, err = parseTemplates(c.pages); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -13,9 +14,16 @@ import (
 	"time"
 
 	"github.com/parley-im/parley/internal/auth"
+	"github.com/parley-im/parley/internal/config"
 	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/metrics"
+	"github.com/parley-im/parley/internal/reload"
 	"github.com/parley-im/parley/internal/store"
 	"github.com/parley-im/parley/internal/store/storetest"
+	"github.com/parley-im/parley/internal/webhook"
+	"github.com/parley-im/parley/internal/webhook/desk"
+	"github.com/parley-im/parley/internal/webhook/explain"
+	"github.com/parley-im/parley/internal/webhook/tail"
 )
 
 func TestMain(m *testing.M) { storetest.Main(m) }
@@ -47,6 +55,31 @@ type site struct {
 	url   string
 	auth  *auth.Service
 	clock *testClock
+	past  *history
+}
+
+// history is a past the test makes up.
+type history struct {
+	mu     sync.Mutex
+	points []metrics.Point
+}
+
+func (h *history) add(p metrics.Point) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.points = append(h.points, p)
+}
+
+// Points implements History.
+func (h *history) Points(after im.Millis) (out []metrics.Point) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, p := range h.points {
+		if p.At > after {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 func newSite(t *testing.T, change ...func(*Options)) *site {
@@ -66,7 +99,23 @@ func newSite(t *testing.T, change ...func(*Options)) *site {
 	a := auth.New(s, auth.Options{
 		Secret: []byte(secret), Expire: 90 * 24 * time.Hour, Admins: []string{"imAdmin", "second"}, Policy: auth.PolicyPerPlatform, Now: clock.Now,
 	})
-	o := Options{Store: s, Auth: a, SessionLife: 12 * time.Hour, Now: clock.Now}
+	calls := &tail.Log{}
+	config := config.Default()
+	settings := reload.New(reload.Options{Config: config, Store: s, Now: clock.Now})
+	hooks, err := webhook.New(webhook.Config{}, webhook.Options{Watch: calls.Add, Now: clock.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := hooks.Restore(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	d := &desk.Desk{Store: s, Hooks: hooks, Config: settings, Explainer: &explain.Explainer{
+		Store: s, Config: settings, IsAdmin: a.IsAdmin, Online: func(string) []string { return nil },
+		Endpoints:   func(context.Context) ([]explain.Endpoint, error) { return nil, nil },
+		LostLogRows: hooks.LostLogRows, Now: clock.Now,
+	}}
+	past := &history{}
+	o := Options{Store: s, Auth: a, SessionLife: 12 * time.Hour, Now: clock.Now, Desk: d, Calls: calls, History: past, Warnings: &Warnings{}}
 	for _, f := range change {
 		f(&o)
 	}
@@ -77,7 +126,7 @@ func newSite(t *testing.T, change ...func(*Options)) *site {
 	server := httptest.NewServer(c)
 	t.Cleanup(server.Close)
 	t.Cleanup(c.Shutdown)
-	return &site{Console: c, t: t, url: server.URL, auth: a, clock: clock}
+	return &site{Console: c, t: t, url: server.URL, auth: a, clock: clock, past: past}
 }
 
 // browser is somebody with cookies, who follows no redirects.

@@ -53,6 +53,7 @@ type done struct {
 // pages lists all pages in the order of the navigation.
 func pages(c *Console) []*page {
 	return []*page{
+		overviewPage(c),
 		callbacksPage(c), endpointsPage(c), livePage(c), whyPage(c), samplesPage(c), deadPage(c), deliveryPage(c),
 		auditPage(c),
 		sessionsPage(c),
