@@ -439,6 +439,13 @@ func TestImage(t *testing.T) {
 		t.Errorf("token: %v %q", err, token)
 	}
 
+	archive := data + "/friday.tar.zst"
+	for _, args := range [][]string{{"backup", archive}, {"restore", archive, "--data", data + "/restored"}} {
+		if out, err := i.command(t, t.Context(), append(slices.Clone(c.entrypoint), args...)).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", args[0], err, out)
+		}
+	}
+
 	if err := server.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
