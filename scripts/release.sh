@@ -38,7 +38,8 @@ for arch in ${ARCHS:-amd64 arm64}; do
 	name=parley_${VERSION#v}_linux_$arch
 	mkdir "$work/$name"
 	GOOS=linux GOARCH=$arch scripts/build-static.sh "$work/$name/parley"
-	cp -r README.md README.zh-CN.md CHANGELOG.md LICENSE deploy "$work/THIRD_PARTY_LICENSES" "$work/$name"
+	cp -r README.md README.zh-CN.md CHANGELOG.md LICENSE deploy docs "$work/THIRD_PARTY_LICENSES" "$work/$name"
+	rm "$work/$name/docs/docs.go"
 	chmod -R u=rwX,go=rX "$work/$name"
 	tar -C "$work" --format=ustar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" -cf "$work/$name.tar" "$name"
 	gzip -9 -n <"$work/$name.tar" >"$dist/$name.tar.gz"

@@ -123,7 +123,7 @@ func TestArchive(t *testing.T) {
 		t.Fatal(err)
 	}
 	missing := map[string]int64{
-		"parley": 0o755, "LICENSE": 0o644, "THIRD_PARTY_LICENSES": 0o644, "README.md": 0o644, "CHANGELOG.md": 0o644,
+		"parley": 0o755, "LICENSE": 0o644, "THIRD_PARTY_LICENSES": 0o644, "README.md": 0o644, "CHANGELOG.md": 0o644, "docs/deploy.md": 0o644,
 		"deploy/systemd/parley.service": 0o644, "deploy/compose/docker-compose.yml": 0o644, "deploy/kubernetes/parley.yaml": 0o644,
 	}
 	for r := tar.NewReader(z); ; {
