@@ -77,7 +77,7 @@ func (a *answerWriter) write(w http.ResponseWriter, r *http.Request, status int,
 		return
 	}
 	h := w.Header()
-	h.Set("Vary", "Accept-Encoding")
+	h.Add("Vary", "Accept-Encoding")
 	if a.gzip != nil && len(body) >= compressFrom && acceptsGzip(r) {
 		h.Set("Content-Encoding", "gzip")
 		w.WriteHeader(status)

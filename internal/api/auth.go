@@ -5,12 +5,14 @@ import (
 
 	"github.com/openimsdk/protocol/auth"
 
+	authn "github.com/parley-im/parley/internal/auth"
 	"github.com/parley-im/parley/internal/im"
 )
 
 func (s *server) adminToken(ctx context.Context, req *auth.GetAdminTokenReq) (*auth.GetAdminTokenResp, error) {
 	token, life, err := s.Auth.AdminToken(ctx, req.Secret, req.UserID)
 	if err != nil {
+		s.Limits.Failed(im.CallerOf(ctx).Addr) // identify refuses the next one if there were too many
 		return nil, err
 	}
 	return &auth.GetAdminTokenResp{Token: token, ExpireTimeSeconds: int64(life.Seconds())}, nil
@@ -28,6 +30,9 @@ func (s *server) userToken(ctx context.Context, req *auth.GetUserTokenReq) (*aut
 // with the length of the life.
 func (s *server) parseToken(ctx context.Context, req *auth.ParseTokenReq) (*auth.ParseTokenResp, error) {
 	c, err := s.Auth.Verify(ctx, req.Token)
+	if authn.Forged(err) {
+		s.Limits.Failed(im.CallerOf(ctx).Addr)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/parley-im/parley/internal/auth"
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/store"
 )
@@ -84,9 +85,16 @@ type fetchAnswer struct {
 }
 
 func (s *server) fetchEvents(w http.ResponseWriter, r *http.Request) {
+	from := s.Peers.Addr(r)
+	if v := s.Limits.Attempt(from); !v.Allowed() {
+		s.tooMany(w, r, v)
+		return
+	}
 	q, err := readFetch(r)
 	if err == nil {
-		q.Endpoint, err = s.fetcher(r, q.Endpoint)
+		if q.Endpoint, err = s.fetcher(r, q.Endpoint); errors.Is(err, im.ErrNoPermission) || auth.Forged(err) {
+			s.Limits.Failed(from)
+		}
 	}
 	var answer *fetchAnswer
 	if err == nil {

@@ -57,9 +57,23 @@ func (s *server) files(next http.Handler) http.Handler {
 	})
 }
 
+// mayTransfer counts a transfer for its address: nobody is known by name. It
+// answers what a limit forbids.
+func (s *server) mayTransfer(w http.ResponseWriter, r *http.Request) bool {
+	v := s.Limits.Request(s.Peers.Addr(r), "")
+	if !v.Allowed() {
+		w.Header().Set("Retry-After", strconv.Itoa(v.RetryAfter()))
+		s.failFile(w, r, im.ErrTooManyRequests.With("%s", v))
+	}
+	return v.Allowed()
+}
+
 type getter func(ctx context.Context, name string, p object.Picture) (*object.Served, string, error)
 
 func (s *server) getObject(w http.ResponseWriter, r *http.Request, name string, get getter) {
+	if !s.mayTransfer(w, r) {
+		return
+	}
 	ctx := im.WithOperation(r.Context(), r.URL.Query().Get("operationID"))
 	picture, err := object.ParsePicture(r.URL.Query().Get)
 	if err != nil {
@@ -98,6 +112,9 @@ func (s *server) getObject(w http.ResponseWriter, r *http.Request, name string, 
 
 // putPart takes <upload id>/<part number>.
 func (s *server) putPart(w http.ResponseWriter, r *http.Request, rest string) {
+	if !s.mayTransfer(w, r) {
+		return
+	}
 	upload, number, ok := strings.Cut(rest, "/")
 	n, err := strconv.Atoi(number)
 	if !ok || err != nil || n < 1 {
@@ -118,6 +135,9 @@ func (s *server) putPart(w http.ResponseWriter, r *http.Request, rest string) {
 }
 
 func (s *server) postForm(w http.ResponseWriter, r *http.Request, formID string) {
+	if !s.mayTransfer(w, r) {
+		return
+	}
 	q := r.URL.Query()
 	size, err := s.Objects.FormSize(r.Context(), formID, q.Get("expires"), q.Get("signature"))
 	if err != nil {
@@ -165,6 +185,8 @@ func (s *server) failFile(w http.ResponseWriter, r *http.Request, err error) {
 			status = http.StatusForbidden
 		case im.ErrNotFound.Code:
 			status = http.StatusNotFound
+		case im.ErrTooManyRequests.Code:
+			status = http.StatusTooManyRequests
 		}
 	} else if r.Context().Err() == nil {
 		s.Logger.WarnContext(r.Context(), "transfer failed", "path", r.URL.Path, "error", err)

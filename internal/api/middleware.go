@@ -3,11 +3,15 @@ package api
 import (
 	"errors"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
 
+	"github.com/parley-im/parley/internal/auth"
+	"github.com/parley-im/parley/internal/edge"
 	"github.com/parley-im/parley/internal/im"
 )
 
@@ -30,12 +34,19 @@ func (s *server) recover(next http.Handler) http.Handler {
 	})
 }
 
-// cors lets browsers of every origin call; tokens travel in a header, never in
-// a cookie.
-func cors(next http.Handler) http.Handler {
+// cors lets browsers call from the allowed origins, by default from all of them:
+// tokens travel in a header, never in a cookie.
+func (s *server) cors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Access-Control-Allow-Origin", "*")
+		if s.Origins.Any() {
+			h.Set("Access-Control-Allow-Origin", "*")
+		} else {
+			h.Set("Vary", "Origin")
+			if origin := r.Header.Get("Origin"); origin != "" && s.Origins.Allowed(r) {
+				h.Set("Access-Control-Allow-Origin", origin)
+			}
+		}
 		h.Set("Access-Control-Allow-Methods", "*")
 		h.Set("Access-Control-Allow-Headers", "*")
 		h.Set("Access-Control-Expose-Headers", "Content-Length, Access-Control-Allow-Origin, Access-Control-Allow-Headers,"+
@@ -52,9 +63,17 @@ func cors(next http.Handler) http.Handler {
 	})
 }
 
+// maxUnknownBody bounds, in bytes, what is read from somebody who has shown no
+// token.
+const maxUnknownBody = 64 << 10
+
 func (s *server) limitBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(unmetered(w), r.Body, s.MaxBody)
+		most := s.MaxBody
+		if hasPrefix(r.URL.Path, tokenFree) {
+			most = min(most, maxUnknownBody)
+		}
+		r.Body = http.MaxBytesReader(unmetered(w), r.Body, most)
 		next.ServeHTTP(w, r)
 	})
 }
@@ -75,9 +94,14 @@ func (s *server) identify(next http.Handler) http.Handler {
 			s.answers.fail(w, r, im.ErrArgs.With("header must have operationID"))
 			return
 		}
+		caller := im.Caller{Addr: s.Peers.Addr(r)}
 		ctx := im.WithOperation(r.Context(), operationID)
-		r = r.WithContext(ctx)
-		if !hasPrefix(r.URL.Path, tokenFree) {
+		if hasPrefix(r.URL.Path, tokenFree) {
+			if v := s.Limits.Attempt(caller.Addr); !v.Allowed() {
+				s.tooMany(w, r, v)
+				return
+			}
+		} else {
 			token := r.Header.Get("token")
 			if token == "" {
 				s.answers.fail(w, r, im.ErrArgs.With("header must have token"))
@@ -85,15 +109,39 @@ func (s *server) identify(next http.Handler) http.Handler {
 			}
 			claims, err := s.Auth.Verify(ctx, token)
 			if err != nil {
-				s.answers.fail(w, r, err)
+				s.failToken(w, r, caller.Addr, err)
 				return
 			}
-			r = r.WithContext(im.WithCaller(ctx, im.Caller{
-				UserID: claims.UserID, Platform: claims.Platform, Admin: s.Auth.IsAdmin(claims.UserID), Addr: s.Peers.Addr(r),
-			}))
+			caller.UserID, caller.Platform, caller.Admin = claims.UserID, claims.Platform, s.Auth.IsAdmin(claims.UserID)
+			if !caller.Admin {
+				if v := s.Limits.Request(caller.Addr, caller.UserID); !v.Allowed() {
+					s.tooMany(w, r, v)
+					return
+				}
+			}
 		}
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, r.WithContext(im.WithCaller(ctx, caller)))
 	})
+}
+
+// failToken answers a token fault. A forged token counts as a failed attempt,
+// and every fault as a request of its address.
+func (s *server) failToken(w http.ResponseWriter, r *http.Request, from netip.Addr, err error) {
+	v := s.Limits.Request(from, "")
+	if v.Allowed() && auth.Forged(err) {
+		v = s.Limits.Failed(from)
+	}
+	if !v.Allowed() {
+		s.tooMany(w, r, v)
+		return
+	}
+	s.answers.fail(w, r, err)
+}
+
+// tooMany refuses a request that a limit forbids.
+func (s *server) tooMany(w http.ResponseWriter, r *http.Request, v edge.Verdict) {
+	w.Header().Set("Retry-After", strconv.Itoa(v.RetryAfter()))
+	s.answers.failStatus(w, r, http.StatusTooManyRequests, im.ErrTooManyRequests.With("%s", v))
 }
 
 func hasPrefix(s string, prefixes []string) bool {

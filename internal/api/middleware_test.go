@@ -12,7 +12,7 @@ import (
 func TestPanicIsAnswered(t *testing.T) {
 	var log bytes.Buffer
 	s := &server{Options: Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}}
-	h := s.recover(cors(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("broken invariant") })))
+	h := s.recover(s.cors(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("broken invariant") })))
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/user/get_users_info", strings.NewReader("{}")))
 	if w.Code != http.StatusInternalServerError || w.Body.Len() != 0 {

@@ -63,8 +63,9 @@ type Options struct {
 	Config  Configuration
 	Restart func(context.Context) error // nil if the server cannot begin anew
 	Version string                      // of this server
-	// Peers knows the addresses of clients behind proxies.
-	Peers *edge.Peers
+	Peers   *edge.Peers                 // knows clients' addresses; nil trusts no proxy
+	Origins *edge.Origins               // of pages whose answers browsers may read; nil allows all
+	Limits  *edge.Limiter               // nil has none
 
 	MaxBody int64 // bytes of a request body
 	// PublicURL is the address in links to objects, "" for the one that was called.
@@ -105,7 +106,7 @@ func New(o Options) http.Handler {
 		s.identify,
 		s.limitBody,
 		s.files,
-		cors,
+		s.cors,
 		s.recover,
 		s.metered(),
 	} {

@@ -100,7 +100,7 @@ type server struct {
 	again     chan struct{}    // holds one when an administrator wants a restart
 	history   *metrics.History // the last hour, for the console
 	config    *reload.Service  // what may change while the server runs
-	peers     *edge.Peers
+	front     front
 
 	certificate *edge.Certificate // of both ports; nil without TLS
 	styles      atomic.Pointer[func(im.ContentType) message.NoticeStyle]
@@ -131,10 +131,10 @@ func build(ctx context.Context, o Options) (*server, error) {
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	s := &server{options: o, peers: &edge.Peers{}, metrics: metrics.New(o.Version), again: make(chan struct{}, 1)}
+	s := &server{options: o, front: newFront(), metrics: metrics.New(o.Version), again: make(chan struct{}, 1)}
 	o.Logger = slog.New(s.warnings.Handler(o.Logger.Handler()))
 	s.log = o.Logger
-	useEdge, err := s.prepareEdge(c)
+	useEdge, err := s.front.prepare(c.Edge)
 	if err != nil {
 		return nil, err
 	}
@@ -195,6 +195,7 @@ func build(ctx context.Context, o Options) (*server, error) {
 	s.gateway = gateway.New(gateway.Options{
 		MaxConns: c.Gateway.MaxConns, MaxFrameBytes: c.Gateway.MaxFrameBytes, HandshakeTimeout: c.Gateway.HandshakeTimeout,
 		Auth: s.auth, Messages: messages, Presence: s.presence, Hub: hub, Logger: o.Logger,
+		Peers: s.front.peers, Origins: s.front.origins, Limits: s.front.limits,
 	})
 	s.outbox = outbox.New(s.store, outbox.Options{
 		Retry:  outbox.Retry(c.Webhooks.Retry),

@@ -18,7 +18,7 @@ func (s *server) openConsole() error {
 	}
 	var err error
 	s.console, err = console.New(console.Options{
-		Store: s.store, Auth: s.auth, Peers: s.peers, Desk: s.desk, Calls: &s.calls,
+		Store: s.store, Auth: s.auth, Peers: s.front.peers, Desk: s.desk, Calls: &s.calls,
 		History: s.history, Health: s.health, Warnings: &s.warnings, Version: s.options.Version, SessionLife: c.SessionLife, Logger: s.log,
 		ReadsContent: func(userID string) bool {
 			return slices.Contains(c.ContentReaders, "*") || slices.Contains(c.ContentReaders, userID)

@@ -12,15 +12,41 @@ import (
 	"github.com/parley-im/parley/internal/reload"
 )
 
-// prepareEdge reads what the configuration says about the network in front of
-// the ports; the function it returns takes it over. It fails for what no checked
-// configuration holds.
-func (s *server) prepareEdge(c *config.Config) (use func(), err error) {
-	proxies, err := edge.ParseNetworks(c.Edge.TrustedProxies)
+// front is what both ports know of the network in front of them.
+type front struct {
+	peers   *edge.Peers
+	origins *edge.Origins
+	limits  *edge.Limiter
+}
+
+func newFront() front {
+	return front{&edge.Peers{}, &edge.Origins{}, edge.NewLimiter(edge.Limits{}, time.Now)}
+}
+
+// prepare reads what the configuration says about it; the function it returns
+// takes it over. It fails for what no checked configuration holds.
+func (f front) prepare(c config.Edge) (use func(), err error) {
+	proxies, err := edge.ParseNetworks(c.TrustedProxies)
 	if err != nil {
 		return nil, fmt.Errorf("edge.trustedProxies: %w", err)
 	}
-	return func() { s.peers.Trust(proxies) }, nil
+	origins, err := edge.ParseOrigins(c.AllowedOrigins)
+	if err != nil {
+		return nil, fmt.Errorf("edge.allowedOrigins: %w", err)
+	}
+	limits := edge.Limits{
+		ConnectionsPerAddress: c.Limits.ConnectionsPerAddress, ConnectionsPerUser: c.Limits.ConnectionsPerUser,
+		HandshakesPerAddress: c.Limits.HandshakesPerAddress, RequestsPerAddress: c.Limits.RequestsPerAddress, RequestsPerUser: c.Limits.RequestsPerUser,
+		FailuresPerAddress: c.Limits.FailuresPerAddress, FramesPerConnection: c.Limits.FramesPerConnection,
+	}
+	if limits.Exempt, err = edge.ParseNetworks(c.Limits.ExemptAddresses); err != nil {
+		return nil, fmt.Errorf("limits.exemptAddresses: %w", err)
+	}
+	return func() {
+		f.peers.Trust(proxies)
+		f.origins.Allow(origins)
+		f.limits.Set(limits)
+	}, nil
 }
 
 // openCertificate reads the certificate of the ports, if there is to be one.

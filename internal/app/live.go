@@ -31,7 +31,7 @@ func (s *server) runConfig(ctx context.Context) error { return s.config.Run(ctx,
 // apply hands out the live values. What can fail comes first, and is not seen
 // until nothing can fail any more.
 func (s *server) apply(ctx context.Context, users *user.Service, c *config.Config) error {
-	useEdge, err := s.prepareEdge(c)
+	useEdge, err := s.front.prepare(c.Edge)
 	if err != nil {
 		return err
 	}

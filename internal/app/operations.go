@@ -59,11 +59,11 @@ func (s *server) withOperations(next http.Handler) http.Handler {
 
 // mayMeasure: this machine, and who was named.
 func (s *server) mayMeasure(r *http.Request) bool {
-	if s.peers.Local(r) {
+	if s.front.peers.Local(r) {
 		return true
 	}
 	from, err := edge.ParseNetworks(s.config.Config().Operations.MetricsFrom)
-	return err == nil && from.Contain(s.peers.Addr(r)) // a checked configuration has no error
+	return err == nil && from.Contain(s.front.peers.Addr(r)) // a checked configuration has no error
 }
 
 const discoveryPath = "/prometheus_discovery/"

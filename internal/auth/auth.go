@@ -155,6 +155,13 @@ func tokenFault(err error) error {
 	}
 }
 
+// Forged reports whether an error of Verify means that the token was never
+// issued here, which is how guessing looks. Tokens that expired or were ended are
+// everyday life.
+func Forged(err error) bool {
+	return errors.Is(err, im.ErrTokenMalformed) || errors.Is(err, im.ErrTokenInvalid) || errors.Is(err, im.ErrTokenUnknown)
+}
+
 // AdminToken issues a token to an administrator who knows the secret. His
 // older ones stay valid for a few more minutes.
 func (s *Service) AdminToken(ctx context.Context, secret, userID string) (string, time.Duration, error) {

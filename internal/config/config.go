@@ -254,6 +254,18 @@ type TLS struct {
 // server.
 type Edge struct {
 	TrustedProxies []string // addresses and networks
+	AllowedOrigins []string // of web pages; none for all
+	Limits         EdgeLimits
+}
+
+// EdgeLimits bound what one address and one user may ask for; 0 is no limit.
+type EdgeLimits struct {
+	ConnectionsPerAddress, ConnectionsPerUser int
+	HandshakesPerAddress                      int // a second
+	RequestsPerAddress, RequestsPerUser       int // a second
+	FailuresPerAddress                        int // a minute
+	FramesPerConnection                       int // a second
+	ExemptAddresses                           []string
 }
 
 // Webhooks is webhooks.yml.
@@ -420,6 +432,7 @@ func Default() *Config {
 		},
 		Object:  Object{Dir: "openim", MaxSize: 10 << 30},
 		Limits:  Limits{SendBurst: 20},
+		Edge:    Edge{Limits: EdgeLimits{ConnectionsPerUser: 100, RequestsPerUser: 200, FailuresPerAddress: 120}},
 		TLS:     TLS{MinVersion: "1.2"},
 		Console: Console{Enable: true, SessionLife: 12 * time.Hour, ContentReaders: []string{"*"}},
 		Cron: Cron{

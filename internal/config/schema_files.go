@@ -120,16 +120,7 @@ func ownSchema() *file {
 			)),
 			tlsKeys(), edgeKeys(),
 			consoleKeys(), operationsKeys(),
-			sect("limits",
-				key{
-					name: "sendsPerSecond", kind: integer, lo: 0, hi: 1_000_000, bind: func(d *draft) any { return &d.Limits.SendsPerSecond },
-					doc: "messages a user may send per second, on average over all his devices; faster ones are refused with code 429. 0 for no limit; administrators have none",
-				},
-				key{
-					name: "sendBurst", kind: integer, lo: 1, hi: 1_000_000, doc: "messages a user may send at once after a pause",
-					bind: func(d *draft) any { return &d.Limits.SendBurst },
-				},
-			),
+			limitKeys(),
 		},
 	}
 }

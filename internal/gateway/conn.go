@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/parley-im/parley/internal/edge"
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/wire"
 )
@@ -24,6 +26,7 @@ const (
 	closeClient closeReason = iota
 	closeSlow
 	closeBadFrame
+	closeFlood
 	closeKicked
 	closeLogout
 	closeShutdown
@@ -36,6 +39,7 @@ var closeReasons = [...]struct{ label, text string }{
 	closeClient:    {"client", "client went away"},
 	closeSlow:      {"slow", "slow client: its queue is full"},
 	closeBadFrame:  {"malformed", "malformed frame"},
+	closeFlood:     {"flood", "heartbeats come too fast"},
 	closeKicked:    {"kicked", "kicked"},
 	closeLogout:    {"logout", "logged out"},
 	closeShutdown:  {"shutdown", "server shutting down"},
@@ -51,6 +55,7 @@ type conn struct {
 	token   string
 	form    wire.Form
 	gzip    bool
+	from    netip.Addr
 	ctx     context.Context // carries the caller; never cancelled by the connection
 
 	background atomic.Bool
@@ -72,15 +77,17 @@ type conn struct {
 
 	// Owned by readLoop.
 	request wire.Request
+	pace    edge.Pace
 }
 
-func (s *Server) newConn(a arguments) *conn {
+func (s *Server) newConn(a arguments, from netip.Addr) *conn {
 	c := &conn{
 		server:  s,
 		session: im.Session{ConnID: newConnID(), UserID: a.userID, Platform: a.platform},
 		token:   a.token,
 		form:    a.form,
 		gzip:    a.gzip,
+		from:    from,
 		writing: true, // until start
 	}
 	c.room = sync.NewCond(&c.mu)
@@ -299,6 +306,7 @@ func (s *Server) forget(c *conn, counted bool) {
 	s.options.Presence.Close(c.session, "", false)
 	if counted {
 		s.count.Add(-1)
+		s.options.Limits.Disconnect(c.from)
 	}
 }
 
@@ -373,7 +381,7 @@ func (c *conn) ended() {
 	why := c.reason
 	c.mu.Unlock()
 	c.server.log.Debug("connection closed", "user_id", c.session.UserID, "platform", c.session.Platform.String(),
-		"conn_id", c.session.ConnID, "reason", closeReasons[why].text)
+		"conn_id", c.session.ConnID, "address", c.from, "reason", closeReasons[why].text)
 	c.server.forget(c, true)
 	c.server.handlers.Done()
 }
@@ -408,6 +416,11 @@ func (c *conn) read() closeReason {
 	}
 }
 
+// flooded counts a frame, and reports whether there were too many.
+func (c *conn) flooded() bool {
+	return !c.server.options.Limits.Frame(&c.pace).Allowed() && !c.caller().Admin
+}
+
 func readAll(b []byte, r io.Reader) ([]byte, error) {
 	for {
 		if len(b) == cap(b) {
@@ -427,6 +440,10 @@ func readAll(b []byte, r io.Reader) ([]byte, error) {
 // heartbeat answers a text ping (websocket-and-messages 2) and reports false
 // for any other text.
 func (c *conn) heartbeat(text []byte) bool {
+	if c.flooded() {
+		c.close(closeFlood)
+		return false
+	}
 	var m struct {
 		Type string          `json:"type"`
 		Body json.RawMessage `json:"body"`

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -40,7 +41,7 @@ func TestEndDuringHandshake(t *testing.T) {
 			t.Parallel()
 			web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				s := emptyServer()
-				c := s.newConn(arguments{userID: "a"})
+				c := s.newConn(arguments{userID: "a"}, netip.Addr{})
 				end(c)
 				ws, err := s.upgrader.Upgrade(w, r, nil)
 				if err != nil {
@@ -72,7 +73,7 @@ func TestEndDuringHandshake(t *testing.T) {
 func TestDrainDoesNotWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := emptyServer().newConn(arguments{userID: "a"})
+		c := emptyServer().newConn(arguments{userID: "a"}, netip.Addr{})
 		stuck := make(chan struct{})
 		for range sendQueue + 1 { // one is under way, the queue is full
 			c.submit(func() { <-stuck })
@@ -156,7 +157,7 @@ func TestPingAfterASlowWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		s := emptyServer()
-		c := s.newConn(arguments{userID: "a"})
+		c := s.newConn(arguments{userID: "a"}, netip.Addr{})
 		go func() {
 			r, err := http.ReadRequest(bufio.NewReader(near))
 			if err != nil {

@@ -48,6 +48,10 @@ func (c *conn) serve(b []byte) bool {
 		c.answer(r, nil, im.ErrInternal.With("operationID and msgIncr are required"))
 		return true
 	}
+	if c.flooded() {
+		c.answer(r, nil, im.ErrTooManyRequests)
+		return true
+	}
 	handle(c, r, req.Data)
 	return true
 }

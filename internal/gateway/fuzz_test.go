@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"testing"
 	"time"
@@ -80,7 +81,7 @@ func FuzzFrame(f *testing.F) {
 		Messages: message.New(s, nil, delivery.New(hub), wire.Notices{}, message.Options{IsAdmin: func(string) bool { return false }}),
 	})
 	f.Fuzz(func(t *testing.T, identifier int32, data []byte) {
-		c := server.newConn(arguments{userID: "a", platform: im.PlatformIOS})
+		c := server.newConn(arguments{userID: "a", platform: im.PlatformIOS}, netip.Addr{})
 		hub.add(c)
 		defer hub.remove(c)
 		c.serve(wire.Gob.AppendRequest(nil, &wire.Request{ReqIdentifier: identifier, SendID: "a", OperationID: "o", MsgIncr: "1", Data: data}))

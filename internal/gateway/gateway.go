@@ -11,6 +11,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/parley-im/parley/internal/auth"
+	"github.com/parley-im/parley/internal/edge"
 	"github.com/parley-im/parley/internal/message"
 	"github.com/parley-im/parley/internal/presence"
 )
@@ -26,6 +27,9 @@ type Options struct {
 	Messages *message.Service
 	Presence *presence.Tracker
 	Hub      *Hub
+	Peers    *edge.Peers   // knows clients' addresses; nil trusts no proxy
+	Origins  *edge.Origins // nil allows all
+	Limits   *edge.Limiter // nil has none
 	Logger   *slog.Logger
 	Now      func() time.Time
 }
@@ -80,7 +84,7 @@ func New(o Options) *Server {
 		ReadBufferSize:   1024,
 		WriteBufferSize:  4096,
 		WriteBufferPool:  &sync.Pool{},
-		CheckOrigin:      func(*http.Request) bool { return true }, // apps live on any origin; the token decides
+		CheckOrigin:      func(*http.Request) bool { return true }, // handshake has asked Origins
 	}
 	s.buffers.New = func() any { b := make([]byte, 0, 4096); return &b }
 	return s

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/parley-im/parley/internal/auth"
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/wire"
 )
@@ -120,12 +122,21 @@ func (s *Server) handshake(w http.ResponseWriter, r *http.Request) {
 		refuse(w, im.ErrInternal.With("the server is shutting down"))
 		return
 	}
+	from := s.options.Peers.Addr(r)
+	if v := s.options.Limits.Handshake(from); !v.Allowed() {
+		refuse(w, im.ErrTooManyRequests.With("%s", v))
+		return
+	}
+	if !s.options.Origins.Allowed(r) {
+		refuse(w, im.ErrNoPermission.With("pages of this origin may not connect"))
+		return
+	}
 	if s.count.Add(1) > int64(s.options.MaxConns) {
 		s.count.Add(-1)
 		refuse(w, im.ErrConnOverLimit)
 		return
 	}
-	c, err := s.connect(w, r)
+	c, err := s.connect(w, r, from)
 	if err != nil {
 		s.count.Add(-1)
 		if outer, ok := errors.AsType[*im.Error](err); ok {
@@ -144,7 +155,7 @@ func (s *Server) handshake(w http.ResponseWriter, r *http.Request) {
 // errAnswered: the client has its answer already.
 var errAnswered = errors.New("handshake answered")
 
-func (s *Server) connect(w http.ResponseWriter, r *http.Request) (*conn, error) {
+func (s *Server) connect(w http.ResponseWriter, r *http.Request, from netip.Addr) (*conn, error) {
 	if !websocket.IsWebSocketUpgrade(r) {
 		return nil, im.ErrConnArgs.With("this port takes WebSocket connections only")
 	}
@@ -155,17 +166,44 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) (*conn, error) 
 	ctx, cancel := context.WithTimeout(im.WithOperation(context.WithoutCancel(r.Context()), a.operationID), s.options.HandshakeTimeout)
 	defer cancel()
 	if err := s.authenticate(ctx, a); err != nil {
+		if auth.Forged(err) {
+			if v := s.options.Limits.Failed(from); !v.Allowed() {
+				return nil, im.ErrTooManyRequests.With("%s", v)
+			}
+		}
 		return nil, s.refuseToken(w, r, a, err)
 	}
+	admin := s.options.Auth.IsAdmin(a.userID)
+	if v := s.options.Limits.Connections(len(s.hub.of(a.userID)), admin); !v.Allowed() {
+		return nil, im.ErrConnOverLimit.With("%s", v)
+	}
+	if v := s.options.Limits.Connect(from, admin); !v.Allowed() {
+		return nil, im.ErrConnOverLimit.With("%s", v)
+	}
+	c, err := s.open(ctx, w, r, a, from)
+	if err != nil {
+		s.options.Limits.Disconnect(from)
+	}
+	return c, err
+}
+
+// open makes the connection of a client who may have one.
+func (s *Server) open(ctx context.Context, w http.ResponseWriter, r *http.Request, a arguments, from netip.Addr) (*conn, error) {
 	lose, err := s.options.Auth.Displace(ctx, a.userID, a.platform, a.token)
 	if err != nil {
 		return nil, s.refuseToken(w, r, a, err)
 	}
 	s.hub.Kick(ctx, a.userID, lose, a.token)
-	c := s.newConn(a)
+	c := s.newConn(a, from)
 	s.handlers.Add(1)
 	s.options.Presence.Open(c.session)
-	s.hub.add(c)
+	others := s.hub.add(c)
+	// Handshakes beside this one may have been let in meanwhile.
+	if v := s.options.Limits.Connections(others, c.caller().Admin); !v.Allowed() {
+		s.forget(c, false)
+		s.handlers.Done()
+		return nil, im.ErrConnOverLimit.With("%s", v)
+	}
 	// From here on a logout finds the connection; one that came before has ended
 	// the token.
 	if err := s.authenticate(ctx, a); err != nil {

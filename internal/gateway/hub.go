@@ -50,7 +50,8 @@ func (h *Hub) shard(userID string) *hubShard {
 	return &h.shards[maphash.String(h.seed, userID)%uint64(len(h.shards))]
 }
 
-func (h *Hub) add(c *conn) {
+// add returns how many other connections the user has.
+func (h *Hub) add(c *conn) (others int) {
 	s := h.shard(c.session.UserID)
 	s.Lock()
 	defer s.Unlock()
@@ -60,6 +61,7 @@ func (h *Hub) add(c *conn) {
 	}
 	s.users[c.session.UserID] = append(slices.Clip(slices.Clone(old)), c)
 	h.connected(c.session.Platform).Add(1)
+	return len(old)
 }
 
 func (h *Hub) remove(c *conn) {

@@ -158,7 +158,7 @@ func (s *Service) Run(ctx context.Context, signals <-chan os.Signal) error {
 	}
 	tick := time.NewTicker(s.o.Every)
 	defer tick.Stop()
-	dir := s.report.Dir
+	dir := s.o.Report.Dir
 	if dir == "" && len(s.o.Beside) == 0 {
 		tick.Stop()
 	}
