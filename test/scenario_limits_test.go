@@ -283,7 +283,7 @@ func TestLimits(t *testing.T) {
 
 	t.Run("bodies", func(t *testing.T) {
 		large := `{"secret":"` + strings.Repeat("x", 65<<10) + `"}`
-		if a := one.do(t, http.MethodPost, "/auth/parse_token", large); a.status != http.StatusRequestEntityTooLarge {
+		if a := n.peer(t, "127.0.0.18").do(t, http.MethodPost, "/auth/parse_token", large); a.status != http.StatusRequestEntityTooLarge {
 			t.Errorf("from somebody unknown: %d %+v", a.status, a.refusal)
 		}
 		if a := one.do(t, http.MethodPost, "/user/get_users_info", large, "token", tokens["alice"]); a.status != http.StatusOK {

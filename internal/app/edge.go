@@ -9,6 +9,7 @@ import (
 
 	"github.com/parley-im/parley/internal/config"
 	"github.com/parley-im/parley/internal/edge"
+	"github.com/parley-im/parley/internal/metrics"
 	"github.com/parley-im/parley/internal/reload"
 )
 
@@ -99,4 +100,22 @@ func (s *server) scheme(plain string) string {
 		plain += "s"
 	}
 	return plain + "://"
+}
+
+// edgeFigures are what metrics show of it.
+func (s *server) edgeFigures(emit metrics.Emit) {
+	for _, r := range edge.Rules() {
+		emit(metrics.LimitRefusals, float64(s.front.limits.Refused(r)), r.String())
+	}
+	unusable, ends := 0.0, 0.0
+	for _, b := range s.config.Status().Beside {
+		if b.Problem != "" {
+			unusable = 1
+		}
+	}
+	if s.certificate != nil {
+		ends = float64(s.certificate.NotAfter().Unix())
+	}
+	emit(metrics.CertificateUnusable, unusable)
+	emit(metrics.CertificateEnds, ends)
 }

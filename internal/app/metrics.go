@@ -31,7 +31,7 @@ type measured struct {
 // measure tells metrics where to read.
 func (s *server) measure(hub *gateway.Hub, messages *message.Service, asking *delivery.Asking) *measured {
 	m := &measured{server: s, hub: hub, messages: messages, asking: asking}
-	s.metrics.From(m.gatewayFigures, m.queueFigures, m.outboxFigures, m.webhookFigures, m.tableFigures)
+	s.metrics.From(m.gatewayFigures, s.edgeFigures, m.queueFigures, m.outboxFigures, m.webhookFigures, m.tableFigures)
 	return m
 }
 
