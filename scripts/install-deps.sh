@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs what the whole test run needs and the machine lacks, on Debian and its
 # kin: PostgreSQL's server binaries, Chromium, a JDK, gcc (the native client uses
-# cgo), Node.js with npm, Python and PHP (example handlers), QEMU and systemd's
-# tools (what is published). Anything already there is left alone.
+# cgo), Node.js with npm, Python and PHP (example handlers), zsh and fish
+# (completion), QEMU and systemd's tools (what is published). Anything already there is left alone.
 set -eu
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -37,6 +37,8 @@ have gcc || missing="$missing gcc libc6-dev"
 have npm || missing="$missing nodejs npm"
 have python3 || missing="$missing python3"
 have php || missing="$missing php-cli"
+have zsh || missing="$missing zsh"
+have fish || missing="$missing fish"
 have_qemu || missing="$missing qemu-user"
 have systemd-analyze || missing="$missing systemd"
 [ -n "$missing" ] || exit 0

@@ -11,7 +11,8 @@ cd "$(dirname "$0")/.."
 dist=$(realpath -m "${1:-dist}")
 VERSION=${VERSION:-$(git describe --tags --always --dirty)}
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
-export VERSION SOURCE_DATE_EPOCH TZ=UTC
+COMMIT=${COMMIT:-$(git rev-parse HEAD)}
+export VERSION COMMIT SOURCE_DATE_EPOCH TZ=UTC
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -28,7 +27,10 @@ type cli struct {
 	Backup  backupCmd  `cmd:"" help:"Write all data of the running server into an archive."`
 	Restore restoreCmd `cmd:"" help:"Make a data directory of an archive."`
 	Bench   benchCmd   `cmd:"" help:"Put checked load on an OpenIM-compatible server."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Version versionCmd `cmd:"" help:"Print the version, and what it was built of."`
+
+	Completion completionCmd `cmd:"" help:"Print a script that completes commands and flags in a shell."`
+	Complete   completeCmd   `cmd:"" name:"__complete" hidden:"" help:"Print what may come next on a command line, for the scripts of completion."`
 }
 
 func main() {
@@ -132,26 +134,4 @@ type benchCmd struct{ bench.Options }
 func (b *benchCmd) Run(ctx context.Context, w io.Writer) error {
 	b.Table = os.Stderr
 	return bench.Run(ctx, b.Options, w)
-}
-
-type versionCmd struct{}
-
-// Run prints the version.
-func (versionCmd) Run(w io.Writer) error {
-	_, err := fmt.Fprintln(w, "parley", version())
-	return err
-}
-
-// release is set by the linker in released binaries.
-var release string
-
-func version() string {
-	if release != "" {
-		return release
-	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "(devel)"
-	}
-	return info.Main.Version
 }
