@@ -239,7 +239,7 @@ func (s *server) serve(ctx context.Context, started time.Time) error {
 	if err != nil {
 		return errors.Join(err, closeAll(apiListeners), closeAll(wsListeners), closeAll(consoleListeners), closeAll(profileListeners))
 	}
-	s.wsAddress = "ws://" + reachable(wsListeners[0])
+	s.wsAddress = s.socketURL(wsListeners[0])
 	s.listening = []string{"API " + addresses("", apiListeners), "WebSocket " + addresses("", wsListeners)}
 	// Background parts outlive the edges: what a last request records is still
 	// taken up by them.

@@ -7,6 +7,7 @@ package phone
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -43,6 +44,7 @@ type Login struct {
 	UserID   string
 	Token    string
 	Platform int
+	TLS      *tls.Config // for wss://; nil is the system's
 }
 
 // Owner is told what happens on a phone, by one goroutine, in order. Its methods
@@ -83,7 +85,7 @@ var ErrKicked = errors.New("logged out by the server")
 
 // Dial logs in. The owner is called from now on, until Ended.
 func Dial(ctx context.Context, l Login, owner Owner) (*Phone, error) {
-	dialer := websocket.Dialer{HandshakeTimeout: handshakeTime}
+	dialer := websocket.Dialer{HandshakeTimeout: handshakeTime, TLSClientConfig: l.TLS}
 	query := url.Values{
 		"sendID": {l.UserID}, "token": {l.Token}, "platformID": {strconv.Itoa(l.Platform)}, "operationID": {NewID()},
 		"isBackground": {"false"}, "compression": {"gzip"}, "sdkVersion": {"3.8.3"},

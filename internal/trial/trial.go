@@ -11,6 +11,7 @@ package trial
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -88,8 +89,9 @@ type Options struct {
 	Prepare func(ctx context.Context, users []im.User) error
 	Token   func(ctx context.Context, userID string, p im.Platform) (string, error)
 	Logout  func(ctx context.Context, userID string, p im.Platform) error
-	// Address is the long connection's: ws://host:port.
+	// Address is the long connection's: ws://host:port, or wss://.
 	Address func() string
+	TLS     *tls.Config // for wss://
 	// Changed is called when Webhook says something else.
 	Changed func(ctx context.Context) error
 	// Left is told of an endpoint that is gone, and for which events may wait.
@@ -200,7 +202,7 @@ func (s *Service) begin(ctx context.Context, c *session) error {
 		if err != nil {
 			return fmt.Errorf("log %s in: %w", u.UserID, err)
 		}
-		p, err := phone.Dial(ctx, phone.Login{Address: s.o.Address(), UserID: u.UserID, Token: token, Platform: int(platforms[i])}, &owner{s, c, i})
+		p, err := phone.Dial(ctx, phone.Login{Address: s.o.Address(), UserID: u.UserID, Token: token, Platform: int(platforms[i]), TLS: s.o.TLS}, &owner{s, c, i})
 		if err != nil {
 			return err
 		}
