@@ -83,7 +83,7 @@ var arrows = map[string][]string{
 	},
 	"internal/console": {
 		"internal/im", "internal/edge", "internal/wire", "internal/store", "internal/config", "internal/reload", "internal/message", "internal/presence", "internal/auth",
-		"internal/user", "internal/group", "internal/conversation", "internal/metrics", "internal/webhook", "internal/webhook/registry", "internal/webhook/explain", "internal/webhook/desk", "internal/webhook/tail",
+		"internal/user", "internal/relation", "internal/group", "internal/conversation", "internal/trial", "internal/metrics", "internal/webhook", "internal/webhook/registry", "internal/webhook/explain", "internal/webhook/desk", "internal/webhook/tail",
 	},
 	// Webhooks for operators: what they do, and what they look on at.
 	"internal/webhook/desk": {"internal/im", "internal/store", "internal/config", "internal/reload", "internal/webhook", "internal/webhook/explain"},

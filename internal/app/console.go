@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/parley-im/parley/internal/console"
+	"github.com/parley-im/parley/internal/im"
 )
 
 // openConsole builds the operator's page, unless it is off.
@@ -20,6 +21,7 @@ func (s *server) openConsole() error {
 	s.console, err = console.New(console.Options{
 		Store: s.store, Auth: s.auth, Peers: s.front.peers, Desk: s.desk, Calls: &s.calls,
 		History: s.history, Health: s.health, Warnings: &s.warnings, Version: s.options.Version, SessionLife: c.SessionLife, Logger: s.log,
+		Chat: s.consoleChat(), Trial: s.trial,
 		ReadsContent: func(userID string) bool {
 			return slices.Contains(c.ContentReaders, "*") || slices.Contains(c.ContentReaders, userID)
 		},
@@ -71,4 +73,25 @@ func (s *server) health(ctx context.Context) []console.Check {
 	}
 	slices.SortFunc(out, func(a, b console.Check) int { return strings.Compare(a.Name, b.Name) })
 	return out
+}
+
+// consoleChat hands the page the nouns that the API calls.
+func (s *server) consoleChat() console.Chat {
+	o := s.services
+	return console.Chat{
+		Users: o.Users, Relations: o.Relations, Groups: o.Groups, Conversations: o.Conversations, Messages: o.Messages,
+		Connections: func(userID string) (out []console.Connection) {
+			for _, c := range o.Online.Sessions(userID) {
+				out = append(out, console.Connection{ID: c.ConnID, Platform: c.Platform, Background: c.Background})
+			}
+			return out
+		},
+		Logout: func(ctx context.Context, userID string, p im.Platform) error {
+			if err := o.Auth.ForceLogout(ctx, userID, p); err != nil { // first, so that nobody reconnects between
+				return err
+			}
+			o.Kick(ctx, userID, p)
+			return nil
+		},
+	}
 }

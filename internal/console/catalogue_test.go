@@ -44,7 +44,7 @@ func TestCatalogue(t *testing.T) {
 }
 
 // keyPrefixes are of keys that are put together from a value.
-var keyPrefixes = regexp.MustCompile(`"([a-z-]+\.(?:[a-z-]+\.)?)(?:%s)?"`)
+var keyPrefixes = regexp.MustCompile(`"([a-z-]+\.(?:[a-z-]+\.)?)(?:%[sd])?"`)
 
 // Every key that is used is there, and every one that is there is used.
 func TestCatalogueIsUsed(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/metrics"
 	"github.com/parley-im/parley/internal/store"
+	"github.com/parley-im/parley/internal/trial"
 	"github.com/parley-im/parley/internal/webhook/desk"
 	"github.com/parley-im/parley/internal/webhook/tail"
 )
@@ -42,6 +43,8 @@ type Options struct {
 	Warnings    *Warnings                     // of its log
 	Desk        *desk.Desk                    // what operators do with webhooks
 	Calls       *tail.Log                     // the last calls to handlers
+	Chat        Chat
+	Trial       *trial.Service
 	// ReadsContent tells which administrators may look at message content.
 	ReadsContent func(userID string) bool
 	Logger       *slog.Logger
@@ -57,6 +60,7 @@ type Console struct {
 	handler   http.Handler
 	logins    *attempts
 	streams   streams
+	reveals   reveals
 }
 
 // New returns the console of a server.

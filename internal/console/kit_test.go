@@ -115,7 +115,7 @@ func newSite(t *testing.T, change ...func(*Options)) *site {
 		LostLogRows: hooks.LostLogRows, Now: clock.Now,
 	}}
 	past := &history{}
-	o := Options{Store: s, Auth: a, SessionLife: 12 * time.Hour, Now: clock.Now, Desk: d, Calls: calls, History: past, Warnings: &Warnings{}}
+	o := Options{Store: s, Auth: a, SessionLife: 12 * time.Hour, Now: clock.Now, Desk: d, Calls: calls, History: past, Warnings: &Warnings{}, Chat: chatOf(s, a), Trial: noTrial()}
 	for _, f := range change {
 		f(&o)
 	}

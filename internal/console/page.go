@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 
 	"github.com/parley-im/parley/internal/store"
 )
@@ -55,6 +56,12 @@ func pages(c *Console) []*page {
 	return []*page{
 		overviewPage(c),
 		callbacksPage(c), endpointsPage(c), livePage(c), whyPage(c), samplesPage(c), deadPage(c), deliveryPage(c),
+		findPage(c),
+		userPage(c),
+		groupPage(c),
+		conversationPage(c),
+		sendPage(c),
+		tryPage(c),
 		auditPage(c),
 		sessionsPage(c),
 	}
@@ -105,3 +112,17 @@ func (a *action) detail(form url.Values) string {
 
 // detailKept is how many bytes of a form the audit trail keeps.
 const detailKept = 512
+
+// idQuery is the query of a page about one thing.
+func idQuery(id string) string { return queryOf("id", id) }
+
+func queryOf(name, value string) string { return url.Values{name: {value}}.Encode() }
+
+// atoi is a number of a form, 0 for anything else.
+func atoi(s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}

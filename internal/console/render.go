@@ -58,19 +58,21 @@ func (t templates) fragment(w io.Writer, l language, file, definition string, da
 // functions are what templates can call besides the built-in ones.
 func functions(l language) template.FuncMap {
 	return template.FuncMap{
-		"t":     l.text,
-		"has":   hasText,
-		"asset": assetPath,
-		"base":  func() string { return Base },
-		"time":  func(m im.Millis) string { return clock(m, "2006-01-02 15:04:05") },
-		"clock": func(m im.Millis) string { return clock(m, "15:04:05.000") },
-		"iso":   func(m im.Millis) string { return clock(m, time.RFC3339) },
-		"short": short,
-		"class": outcomeClass,
-		"bytes": byteSize,
-		"count": number[int64],
-		"list":  func(items ...any) []any { return items },
-		"dict":  dict,
+		"t":        l.text,
+		"has":      hasText,
+		"asset":    assetPath,
+		"base":     func() string { return Base },
+		"time":     func(m im.Millis) string { return clock(m, "2006-01-02 15:04:05") },
+		"clock":    func(m im.Millis) string { return clock(m, "15:04:05.000") },
+		"iso":      func(m im.Millis) string { return clock(m, time.RFC3339) },
+		"short":    short,
+		"pretty":   pretty,
+		"platform": func(p im.Platform) string { return platformName(p) },
+		"class":    outcomeClass,
+		"bytes":    byteSize,
+		"count":    number[int64],
+		"list":     func(items ...any) []any { return items },
+		"dict":     dict,
 		"query": func(pairs ...string) (string, error) {
 			if len(pairs)%2 != 0 {
 				return "", errors.New("query: odd number of arguments")

@@ -15,6 +15,8 @@ function follow(root) {
     const keep = Number(el.dataset.keep || 0);
     if (!keep) { el.innerHTML = html; return; }
     if (held) return;
+    const again = /^\s*<\w+ id="([^"]+)"/.exec(html); // the stream was opened again
+    if (again && document.getElementById(again[1])) return;
     el.insertAdjacentHTML("afterbegin", html);
     while (el.children.length > keep) el.lastElementChild.remove();
   };
