@@ -2,7 +2,8 @@
 # Installs what the whole test run needs and the machine lacks, on Debian and its
 # kin: PostgreSQL's server binaries, Chromium, a JDK, gcc (the native client uses
 # cgo), Node.js with npm, Python and PHP (example handlers), zsh and fish
-# (completion), QEMU and systemd's tools (what is published). Anything already there is left alone.
+# (completion), QEMU and systemd's tools with strace (what is published). Anything
+# already there is left alone.
 set -eu
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -41,6 +42,7 @@ have zsh || missing="$missing zsh"
 have fish || missing="$missing fish"
 have_qemu || missing="$missing qemu-user"
 have systemd-analyze || missing="$missing systemd"
+have strace || missing="$missing strace"
 [ -n "$missing" ] || exit 0
 
 give_up() {
