@@ -88,7 +88,7 @@ var arrows = map[string][]string{
 	// Webhooks for operators: what they do, and what they look on at.
 	"internal/webhook/desk": {"internal/im", "internal/store", "internal/config", "internal/reload", "internal/webhook", "internal/webhook/explain"},
 	"internal/webhook/tail": {"internal/webhook"},
-	"docs": {}, // those the server serves
+	"docs":                  {}, // those the server serves
 	// A leaf: how archives are written and checked.
 	"internal/backup": {},
 	// Makes docs/openapi.json, in tests.
