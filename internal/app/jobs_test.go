@@ -119,3 +119,134 @@ func TestNightlySweep(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestNightWorkIsInSteps: each job of the night does a lot of work in steps that are
+// bounded by rows, and whoever sends between two of them is answered, and keeps what
+// he sent. Another node, which does the same job at the same time, is turned away by
+// the lease (package jobs).
+func TestNightWorkIsInSteps(t *testing.T) {
+	n := startNode(t)
+	c := n.newCell(false)
+	s := c.server
+	now := time.Now()
+	const day, many, logs = 24 * time.Hour, 1200, 450
+	old := im.MillisOf(now.Add(-60 * day))
+	alice, bob := c.names["alice"], c.names["bob"]
+	chat := im.SingleConversation(alice, bob)
+	write := func(f func(tx *store.Tx) error) {
+		t.Helper()
+		if err := s.store.Write(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range many {
+		m := &im.Message{
+			ClientMsgID: fmt.Sprint("old", i), ServerMsgID: fmt.Sprint("old", i), SendID: alice, RecvID: bob, SessionType: im.SingleChat, ConversationID: chat,
+			ContentType: im.ContentText, Content: []byte(`{"content":"old"}`), SendTime: old + im.Millis(i),
+		}
+		if err := s.store.Append(t.Context(), &store.Append{Message: m}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(func(tx *store.Tx) error {
+		for i := range many {
+			id := fmt.Sprint("old", i)
+			if err := tx.InsertClientLogs([]store.ClientLog{{ID: id, UserID: alice, CreatedAt: old}}); err != nil {
+				return err
+			}
+			if err := tx.PutToken(store.Token{Hash: id, UserID: id, Platform: 1, ExpiresAt: old}); err != nil {
+				return err
+			}
+			if err := tx.PutPushToken(store.PushToken{UserID: id, Platform: 1, Token: "t", ExpiresAt: old}); err != nil {
+				return err
+			}
+		}
+		for i := range logs {
+			id := fmt.Sprint("b-old", i)
+			if _, err := tx.PutContent(id, "", 1, old); err != nil {
+				return err
+			}
+			if _, err := tx.PutObject(store.Object{Name: alice + "/" + id, UserID: alice, Key: id, Size: 1, Cause: "msg-file", CreatedAt: old}); err != nil {
+				return err
+			}
+			if err := tx.InsertUpload(store.Upload{ID: fmt.Sprint("u-old", i), UserID: alice, Key: fmt.Sprint("b-up", i), Size: 1, PartSize: 1, ExpiresAt: old}); err != nil {
+				return err
+			}
+		}
+		on, after := true, int64(day.Seconds())
+		for i := range logs {
+			owner, peer := fmt.Sprint("owner", i), fmt.Sprint("peer", i)
+			id := im.SingleConversation(owner, peer)
+			if _, err := tx.InsertConversation(im.Conversation{OwnerID: owner, ConversationID: id, Type: im.SingleChat, UserID: peer}); err != nil {
+				return err
+			}
+			if _, err := tx.UpdateConversation(owner, id, store.ConversationChange{Destruct: &on, DestructTime: &after}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+
+	sent := 0
+	steps := map[string]int{}
+	cron := config.Cron{RetainChatRecords: 30 * day, FileExpire: 30 * day, DeleteObjectTypes: []string{"msg-file"}}
+	for _, job := range nightly(s.store, nightOf(s), cron) {
+		step := job.Begin(now)
+		for done := false; !done; steps[job.Name]++ {
+			c.do("/msg/send_msg", `{"sendID":"@alice","recvID":"@bob","sessionType":1,"contentType":101,"content":{"content":"new"}}`)
+			sent++
+			var err error
+			if done, err = step(t.Context()); err != nil {
+				t.Fatalf("%s: %v", job.Name, err)
+			}
+		}
+	}
+	// Rows of each kind, by the most that a step may touch of them.
+	for job, least := range map[string]int{
+		"expire-messages": many / 500, "expire-tokens": many / 500, "sweep-devices": many / 500, "destruct-messages": logs / 100,
+		"sweep-files": 4 * (logs / 200), // uploads, objects, and the contents of both
+	} {
+		if steps[job] < least {
+			t.Errorf("%s: %d steps, want at least %d", job, steps[job], least)
+		}
+	}
+	t.Logf("steps %v, %d messages sent between them", steps, sent)
+	left := 0
+	for _, m := range c.connect(bob).pull(bob, string(chat)) {
+		if string(m.Content) == `{"content":"old"}` {
+			t.Error("an old message is left")
+			break
+		}
+		left++
+	}
+	if left == 0 {
+		t.Error("what was sent meanwhile is gone")
+	}
+	write(func(tx *store.Tx) error {
+		for what, count := range map[string]func() (int, error){
+			"messages sent between the steps that are missing": func() (int, error) {
+				first, err := tx.MessagesBySeq(chat, []im.Seq{many + 1, im.Seq(many + sent)})
+				return 2 - len(first), err
+			},
+			"client logs": func() (int, error) {
+				found, _, err := tx.ClientLogs(alice, 0, im.MillisOf(now), 0, 10)
+				return len(found), err
+			},
+			"push tokens": func() (int, error) {
+				found, err := tx.PushTokens([]string{"old0", "old1199"}, 1)
+				return len(found), err
+			},
+			"tokens": func() (int, error) {
+				found, err := tx.UserTokens("old1199")
+				return len(found), err
+			},
+			"uploads":  func() (int, error) { found, err := tx.ExpiredUploads(im.MillisOf(now), 10); return len(found), err },
+			"contents": func() (int, error) { found, err := tx.ObjectTrash(10); return len(found), err },
+		} {
+			if n, err := count(); n != 0 || err != nil {
+				t.Errorf("%s: %d, %v", what, n, err)
+			}
+		}
+		return nil
+	})
+}
