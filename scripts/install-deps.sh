@@ -2,7 +2,7 @@
 # Installs what the whole test run needs and the machine lacks, on Debian and its
 # kin: PostgreSQL's server binaries, Chromium, a JDK, gcc (the native client uses
 # cgo), Node.js with npm, Python and PHP (example handlers), zsh and fish
-# (completion), QEMU and systemd's tools with strace (what is published). Anything
+# (completion), QEMU and systemd's tools with strace (what is published), nginx. Anything
 # already there is left alone.
 set -eu
 
@@ -41,6 +41,7 @@ have php || missing="$missing php-cli"
 have zsh || missing="$missing zsh"
 have fish || missing="$missing fish"
 have_qemu || missing="$missing qemu-user"
+have nginx || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
 have systemd-analyze || missing="$missing systemd"
 have strace || missing="$missing strace"
 [ -n "$missing" ] || exit 0

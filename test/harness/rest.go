@@ -47,7 +47,11 @@ func (s *Server) Post(path, token string, body, data any) error {
 	if token != "" {
 		req.Header.Set("token", token)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	client := s.client
+	if client == nil {
+		client = http.DefaultClient
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		return err
 	}

@@ -90,9 +90,9 @@ func (c *child) awaitPort(address string) error {
 		select {
 		case <-tick.C:
 		case <-c.exited:
-			return fmt.Errorf("the S3 server ended: %w; it wrote:\n%s", errOrDone(c.err), c.output.String())
+			return fmt.Errorf("the process ended: %w; it wrote:\n%s", errOrDone(c.err), c.output.String())
 		case <-deadline.C:
-			return fmt.Errorf("the S3 server does not listen after %s", startDeadline)
+			return fmt.Errorf("the process does not listen after %s", startDeadline)
 		}
 	}
 }

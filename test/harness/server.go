@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -44,8 +45,9 @@ type Server struct {
 	WS     string // ws://127.0.0.1:PORT
 	Secret string // what /auth/get_admin_token asks for
 
-	opts  Options
-	child *child
+	opts   Options
+	child  *child
+	client *http.Client // nil for the default one
 
 	mu         sync.Mutex
 	adminToken string
