@@ -32,7 +32,7 @@ bench: ## the table of docs/performance.md
 	scripts/bench.sh
 
 soak: ## hundreds of random histories: SOAK seeds in process, as many with the official client
-	PARLEY_SIM_SEEDS=$(SOAK) go test -race -count=1 -timeout=0 -v -run=TestSimulation ./internal/sim
+	PARLEY_SIM_SEEDS=$(SOAK) go test -race -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-d=checkptr=0 -count=1 -timeout=0 -v -run=TestSimulation ./internal/sim
 	test/clients/native/prepare.sh
 	cd test/clients/native && CGO_ENABLED=1 PARLEY_REINSTALL_SEEDS=$(SOAK) go test -count=1 -timeout=0 -v -run=TestReinstall .
 

@@ -155,7 +155,7 @@ func openSQLite(ctx context.Context, s *Store, o Options) (_ engine, err error) 
 	if err := makePrivate(e.path); err != nil {
 		return nil, err
 	}
-	if err := migrateSQLite(ctx, e.path); err != nil {
+	if err := migrateSQLite(ctx, e.path, o.Synchronous != "OFF"); err != nil {
 		return nil, fmt.Errorf("schema of %s: %w", e.path, dialect{}.wrap(err))
 	}
 	wc, err := open("journal_mode(wal)", "synchronous("+o.Synchronous+")", "wal_autocheckpoint(0)", "cache_size(-65536)")
@@ -169,7 +169,11 @@ func openSQLite(ctx context.Context, s *Store, o Options) (_ engine, err error) 
 		}
 		e.readers <- c
 	}
-	if e.checkpoint, err = open("wal_autocheckpoint(0)"); err != nil {
+	checkpoint := []string{"wal_autocheckpoint(0)"}
+	if o.Synchronous == "OFF" {
+		checkpoint = append(checkpoint, "synchronous(OFF)")
+	}
+	if e.checkpoint, err = open(checkpoint...); err != nil {
 		return nil, err
 	}
 	e.writer = newSQLiteWriter(e, wc)

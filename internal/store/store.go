@@ -18,7 +18,8 @@ type Options struct {
 	Dir string
 	// PostgresURL opens PostgreSQL instead.
 	PostgresURL string
-	// Synchronous is SQLite's durability: "FULL" (default) or "NORMAL".
+	// Synchronous is SQLite's durability: "FULL" (default), "NORMAL", or for tests,
+	// whose data need not survive the machine, "OFF".
 	Synchronous string
 	// MmapBytes is the memory map of each SQLite read connection, default 1 GiB.
 	MmapBytes int64

@@ -62,6 +62,9 @@ func Postgres(t *testing.T) Open {
 
 func open(t *testing.T, o store.Options) *store.Store {
 	t.Helper()
+	if o.Synchronous == "" {
+		o.Synchronous = "OFF" // as PostgreSQL's fsync, below
+	}
 	s, err := store.Open(context.Background(), o)
 	if err != nil {
 		t.Fatalf("open store: %v", err)
