@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"net"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -235,6 +237,9 @@ func (l *loader) objects() {
 		}
 	}
 	s.Endpoint, s.PublicEndpoint = withScheme(s.Endpoint), withScheme(s.PublicEndpoint)
+	if at, err := url.Parse(s.Endpoint); err == nil && net.ParseIP(at.Hostname()) != nil {
+		s.BucketInHost = false // there is no host name to put it into
+	}
 	d.Object.S3 = s
 }
 

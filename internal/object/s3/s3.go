@@ -116,9 +116,13 @@ func (s *Store) Limits() object.Limits {
 	return object.Limits{MinPart: 5 << 20, MaxPart: 5 << 30, MaxParts: 10000}
 }
 
+// asFile keeps browsers from running what somebody has uploaded, also where links
+// cannot say so because the bucket is read without a signature.
+const asFile = "attachment"
+
 // Begin implements object.Backend.
 func (s *Store) Begin(ctx context.Context, u *store.Upload) (string, error) {
-	return s.core.NewMultipartUpload(ctx, s.o.Bucket, u.Key, minio.PutObjectOptions{ContentType: "application/octet-stream"})
+	return s.core.NewMultipartUpload(ctx, s.o.Bucket, u.Key, minio.PutObjectOptions{ContentType: "application/octet-stream", ContentDisposition: asFile})
 }
 
 // PartURL implements object.Direct.
@@ -175,7 +179,9 @@ func (s *Store) Discard(ctx context.Context, u *store.Upload) error {
 
 // Put implements object.Backend.
 func (s *Store) Put(ctx context.Context, key, contentType string, size int64, r io.Reader) error {
-	_, err := s.core.Client.PutObject(ctx, s.o.Bucket, key, r, size, minio.PutObjectOptions{ContentType: contentType, PartSize: 16 << 20})
+	_, err := s.core.Client.PutObject(ctx, s.o.Bucket, key, r, size, minio.PutObjectOptions{
+		ContentType: contentType, ContentDisposition: asFile, PartSize: 16 << 20,
+	})
 	return err
 }
 
