@@ -3,16 +3,17 @@
 #   docker build -t parley .
 #   docker buildx build --platform linux/amd64,linux/arm64 --build-arg VERSION=v1.0.0 -t parley .
 #
-# --build-arg GOPROXY=… names another Go module proxy.
+# COMMIT is what `parley version` says beside VERSION; GOPROXY names another Go
+# module proxy.
 FROM --platform=$BUILDPLATFORM golang:1.26-bookworm AS build
 WORKDIR /src
 ARG GOPROXY
 COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
-ARG TARGETOS TARGETARCH VERSION=devel
+ARG TARGETOS TARGETARCH VERSION=devel COMMIT
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/var/cache/go-build \
-    GOCACHE=/var/cache/go-build GOOS=$TARGETOS GOARCH=$TARGETARCH VERSION=$VERSION scripts/build-static.sh /out/parley
+    GOCACHE=/var/cache/go-build GOOS=$TARGETOS GOARCH=$TARGETARCH VERSION=$VERSION COMMIT=$COMMIT scripts/build-static.sh /out/parley
 RUN mkdir -p /out/data
 
 FROM scratch

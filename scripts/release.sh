@@ -43,7 +43,7 @@ for arch in ${ARCHS:-amd64 arm64}; do
 	rm "$work/$name/docs/docs.go"
 	chmod -R u=rwX,go=rX "$work/$name"
 	tar -C "$work" --format=ustar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" -cf "$work/$name.tar" "$name"
-	gzip -9 -n <"$work/$name.tar" >"$dist/$name.tar.gz"
+	gzip -n <"$work/$name.tar" >"$dist/$name.tar.gz"
 	sums+=("$name.tar.gz")
 done
 (cd "$dist" && sha256sum "${sums[@]}" | tee SHA256SUMS)

@@ -365,7 +365,7 @@ func (i *image) command(t *testing.T, ctx context.Context, argv []string, env ..
 // asked for its health, used and stopped.
 func TestImage(t *testing.T) {
 	t.Parallel()
-	i := build(t, map[string]string{"VERSION": releaseVersion})
+	i := build(t, map[string]string{"VERSION": releaseVersion, "COMMIT": releaseCommit})
 	c := i.config
 
 	if uid, gid := numeric(t, c.user); uid == 0 || gid == 0 {

@@ -38,8 +38,11 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// releaseVersion is what the tests call the version they make.
-const releaseVersion = "v9.8.7"
+// What the tests call the version they make.
+const (
+	releaseVersion = "v9.8.7"
+	releaseCommit  = "0123456789abcdef0123456789abcdef01234567"
+)
 
 // built is the release, made once for all tests.
 var built = sync.OnceValues(func() (string, error) {
@@ -51,7 +54,7 @@ var built = sync.OnceValues(func() (string, error) {
 func release(tree, dist, archs string) error {
 	cmd := exec.Command("scripts/release.sh", dist)
 	cmd.Dir = tree
-	cmd.Env = append(os.Environ(), "VERSION="+releaseVersion, "SOURCE_DATE_EPOCH=1700000000", "ARCHS="+archs)
+	cmd.Env = append(os.Environ(), "VERSION="+releaseVersion, "COMMIT="+releaseCommit, "SOURCE_DATE_EPOCH=1700000000", "ARCHS="+archs)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("release.sh: %w\n%s", err, out)
 	}
