@@ -78,8 +78,16 @@ func (c *Console) sendNotice(r *request) (done, error) {
 	if err != nil {
 		return done{}, err
 	}
+	known, err := c.Chat.Users.Registered(r.Context(), to)
+	if err != nil {
+		return done{}, err
+	}
 	var results []sent
-	for _, userID := range to {
+	for i, userID := range to {
+		if !known[i] {
+			results = append(results, sent{UserID: userID, Problem: r.lang.text("user.unknown", userID)})
+			continue
+		}
 		m := &im.Message{
 			ClientMsgID: im.NewMessageID(), SendID: account.UserID, RecvID: userID, SenderPlatform: int32(im.PlatformAdmin),
 			SenderNickname: account.Nickname, SenderFaceURL: account.FaceURL, SessionType: im.AccountChat, MsgFrom: im.FromSystem,
@@ -88,11 +96,11 @@ func (c *Console) sendNotice(r *request) (done, error) {
 		one := sent{UserID: userID, Conversation: m.LogID()}
 		answer, err := c.Chat.Messages.Send(r.Context(), m)
 		if err != nil {
-			known, ok := errors.AsType[*im.Error](err)
+			refusal, ok := errors.AsType[*im.Error](err)
 			if !ok {
 				return done{}, err
 			}
-			one.Problem = known.Error()
+			one.Problem = refusal.Error()
 		}
 		one.ServerMsgID = answer.ServerMsgID
 		results = append(results, one)

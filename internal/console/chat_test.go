@@ -141,6 +141,9 @@ func TestHostileChat(t *testing.T) {
 	chat := s.speak("eve", "alice", hostile, "")
 	b := s.loggedIn()
 	b.post("/chat/conversation/reveal", url.Values{"id": {string(chat)}})
+	if _, body := b.get("/chat?q=eve"); !strings.Contains(body, `href="/console/chat/user?id=eve"`) {
+		t.Errorf("no link to the user:\n%s", body)
+	}
 	shown := 0
 	for _, path := range []string{
 		"/chat", "/chat?q=" + url.QueryEscape(hostile), "/chat/user?id=eve", "/chat/user?id=" + url.QueryEscape(hostile), "/chat/group?id=" + made.GroupID,

@@ -73,7 +73,7 @@ func functions(l language) template.FuncMap {
 		"count":    number[int64],
 		"list":     func(items ...any) []any { return items },
 		"dict":     dict,
-		"query": func(pairs ...string) (string, error) {
+		"query": func(pairs ...string) (template.URL, error) {
 			if len(pairs)%2 != 0 {
 				return "", errors.New("query: odd number of arguments")
 			}
@@ -83,7 +83,7 @@ func functions(l language) template.FuncMap {
 					q.Set(pairs[i], pairs[i+1])
 				}
 			}
-			return q.Encode(), nil
+			return template.URL(q.Encode()), nil //nolint:gosec // encoded
 		},
 	}
 }
