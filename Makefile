@@ -5,7 +5,7 @@ GOVULN   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME ?= 2m
 SOAK     ?= 300
 
-.PHONY: build run test check lint vuln fuzz bench chaos soak gen release release-fixture
+.PHONY: build run test check lint vuln fuzz bench chaos soak screenshots gen release release-fixture
 
 build: ## bin/parley
 	go build -o bin/parley ./cmd/parley
@@ -41,6 +41,9 @@ chaos: ## 500 rounds of killing a server under load
 
 release-fixture: ## before a release: a backup of the schema as it is now, for the tests of all later ones
 	go test ./test -count=1 -run=TestReleases -args -make-release
+
+screenshots: ## pictures of the operator's page in ./screenshots
+	cd test/console && PARLEY_SCREENSHOTS=$(CURDIR)/screenshots go test -count=1 .
 
 gen: ## the tables in docs/ that are made from the code
 	go test ./internal/config ./internal/webhook ./internal/api/reference ./internal/metrics -run=TestDocs -update

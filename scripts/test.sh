@@ -2,7 +2,7 @@
 # Runs every test of the repository, on a bare Debian machine too:
 #
 #   scripts/test.sh             all suites
-#   scripts/test.sh unit fuzz   some of: build lint unit fuzz node pack metrics native web openapi
+#   scripts/test.sh unit fuzz   some of: build lint unit fuzz node pack metrics native web console openapi
 #
 # It installs what is missing (see install-deps.sh), starts and stops its own
 # PostgreSQL on a free loopback port, and leaves nothing behind but caches. A
@@ -15,7 +15,7 @@ root=$PWD
 exec </dev/null
 export CI=true
 
-suites="build lint unit fuzz node pack metrics native web openapi"
+suites="build lint unit fuzz node pack metrics native web console openapi"
 chosen=${*:-$suites}
 for name in $chosen; do
 	case " $suites " in
@@ -206,6 +206,12 @@ web() {
 	gotest .
 }
 
+console() {
+	cd test/console
+	go vet .
+	gotest .
+}
+
 openapi() {
 	test/clients/openapi/prepare.sh
 	cd test/clients/openapi
@@ -236,7 +242,7 @@ fi
 for name in lint unit fuzz; do
 	if chosen_has "$name"; then suite "$name" "$name"; fi
 done
-for name in node pack metrics native web openapi; do
+for name in node pack metrics native web console openapi; do
 	chosen_has "$name" || continue
 	if [ "$name" = native ]; then
 		native_status=0
