@@ -73,11 +73,11 @@ suite() {
 failures() { awk '{ n += $2 } END { print n + 0 }' "$counts"; }
 passes() { awk '{ n += $1 } END { print n + 0 }' "$counts"; }
 
-# gotest runs `go test` and shows what failed.
 # SQLite is C that a program has translated: to look for races and bad pointers in
 # it finds nothing, and takes most of the time of every test that has a store.
 translated=(-gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-d=checkptr=0)
 
+# gotest runs `go test` and shows what failed.
 gotest() { go test -json -count=1 -timeout=12m "$@" </dev/null | "$work/bin/testreport" -counts "$counts"; }
 
 # start_postgres runs a server of our own. It refuses to be root's; then it is
