@@ -203,7 +203,7 @@ native() {
 web() {
 	test/clients/web/prepare.sh
 	cd test/clients/web
-	gotest .
+	gotest . ./console
 }
 
 console() {

@@ -140,7 +140,9 @@ func (c *Console) overview(ctx context.Context) overviewView {
 		}
 	}
 	slices.SortFunc(v.Platforms, func(a, b named) int { return cmp.Or(cmp.Compare(b.Value, a.Value), cmp.Compare(a.Name, b.Name)) })
-	v.Endpoints = last.Outbox
+	if v.Endpoints = last.Outbox; len(points) == 0 {
+		v.Endpoints = c.endpointsNow(ctx)
+	}
 	v.Pushes = pushesOf(points)
 	for _, e := range v.Endpoints {
 		v.Healthy = v.Healthy && e.State == "ok"
@@ -149,6 +151,19 @@ func (c *Console) overview(ctx context.Context) overviewView {
 		v.Healthy = v.Healthy && check.State == "ok"
 	}
 	return v
+}
+
+// endpointsNow stands in for the first point.
+func (c *Console) endpointsNow(ctx context.Context) []metrics.Endpoint {
+	states, err := c.Desk.Endpoints(ctx)
+	if err != nil {
+		c.Logger.WarnContext(ctx, "webhook endpoints cannot be listed", "error", err)
+	}
+	out := make([]metrics.Endpoint, len(states))
+	for i, s := range states {
+		out[i] = metrics.Endpoint{Name: s.Name, State: s.State, Events: s.Events}
+	}
+	return out
 }
 
 // figures are the charts, in order.

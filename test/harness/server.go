@@ -45,6 +45,8 @@ type Server struct {
 	WS     string // ws://127.0.0.1:PORT
 	Secret string // what /auth/get_admin_token asks for
 
+	Console string // http://127.0.0.1:PORT/console
+
 	opts   Options
 	child  *child
 	client *http.Client // nil for the default one
@@ -68,6 +70,8 @@ type ready struct {
 	API    string `json:"api"`
 	WS     string `json:"ws"`
 	Secret string `json:"secret"`
+
+	Console string `json:"console"`
 }
 
 // Start runs the server on free loopback ports and returns when it listens.
@@ -115,7 +119,7 @@ func (s *Server) launch(api, ws string) error {
 		<-c.exited
 		return fmt.Errorf("%w; the server wrote:\n%s", err, c.output.String())
 	}
-	s.child, s.API, s.WS, s.Secret = c, answer.API, answer.WS, answer.Secret
+	s.child, s.API, s.WS, s.Secret, s.Console = c, answer.API, answer.WS, answer.Secret, answer.Console
 	return nil
 }
 
