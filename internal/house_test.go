@@ -46,10 +46,11 @@ var arrows = map[string][]string{
 	"internal/jobs":     {"internal/im", "internal/store"},
 	"internal/cron":     {},
 	"internal/metrics":  {"internal/im"},
+	"internal/trace":    {"internal/im"},
 	"internal/presence": {"internal/im", "internal/store", "internal/bus"},
 	"internal/delivery": {"internal/im", "internal/store", "internal/bus", "internal/presence"},
 	"internal/spread":   {"internal/im", "internal/store"},
-	"internal/message":  {"internal/im", "internal/store", "internal/spread"},
+	"internal/message":  {"internal/im", "internal/store", "internal/spread", "internal/trace"},
 
 	// Nouns. They reach the log through message and nobody beside them.
 	"internal/auth":         {"internal/im", "internal/store", "internal/message"},
@@ -77,6 +78,7 @@ var arrows = map[string][]string{
 
 	// Edges.
 	"internal/api": {
+		"internal/trace",
 		"internal/im", "internal/edge", "internal/wire", "internal/store", "internal/message", "internal/presence", "internal/auth",
 		"internal/user", "internal/relation", "internal/group", "internal/conversation", "internal/object", "internal/device", "internal/reload", "internal/webhook/explain", "internal/webhook/listen",
 		"docs",
@@ -93,8 +95,8 @@ var arrows = map[string][]string{
 	"internal/backup": {},
 	// Makes docs/openapi.json, in tests.
 	"internal/api/reference":  {"internal/api", "internal/webhook/reference"},
-	"internal/gateway":        {"internal/im", "internal/edge", "internal/wire", "internal/auth", "internal/conversation", "internal/message", "internal/presence"},
-	"internal/webhook":        {"internal/im", "internal/wire", "internal/store", "internal/outbox", "internal/webhook/registry", "hooks/payload", "hooks/signature"},
+	"internal/gateway":        {"internal/im", "internal/trace", "internal/edge", "internal/wire", "internal/auth", "internal/conversation", "internal/message", "internal/presence"},
+	"internal/webhook":        {"internal/im", "internal/trace", "internal/wire", "internal/store", "internal/outbox", "internal/webhook/registry", "hooks/payload", "hooks/signature"},
 	"internal/webhook/listen": {"internal/im", "internal/webhook", "internal/webhook/registry"},
 	// A client: what the tools do on the machine of who writes a handler.
 	"internal/handlerkit": {"internal/webhook/listen", "internal/webhook/registry", "hooks/signature"},
@@ -164,6 +166,7 @@ var outside = []struct {
 	},
 	{"github.com/gorilla/websocket", []string{"internal/gateway", "internal/bench", "internal/phone", "internal/imtest"}, "sockets are the gateway's"},
 	{"github.com/alecthomas/kong", []string{"cmd/parley"}, "the command line is main's"},
+	{"go.opentelemetry.io", []string{"internal/trace"}, "traces have one home"},
 	{"github.com/prometheus", []string{"internal/metrics", "internal/app"}, "figures have one home, and app shows them"},
 	{"github.com/santhosh-tekuri/jsonschema", nil, "schemas are validated in tests"},
 	{"testing", []string{"internal/store/storetest", "internal/push/pushtest", "internal/imtest"}, "test code stays out of the binary"},
@@ -171,25 +174,29 @@ var outside = []struct {
 
 // dependencies are the direct ones of go.mod, each with its reason.
 var dependencies = map[string]string{
-	"code.dny.dev/ssrf":                        "refuses webhook addresses inside the machine and the cloud's metadata",
-	"github.com/alecthomas/kong":               "command line",
-	"github.com/goccy/go-yaml":                 "configuration with places of errors",
-	"github.com/golang-jwt/jwt/v5":             "OpenIM's tokens are JWTs",
-	"github.com/google/uuid":                   "event and operation ids",
-	"github.com/gorilla/websocket":             "long connections",
-	"github.com/jackc/pgx/v5":                  "PostgreSQL driver",
-	"github.com/klauspost/compress":            "gzip at a third of the standard library's time; zstd for backups",
-	"github.com/minio/minio-go/v7":             "object stores that speak S3",
-	"github.com/openimsdk/protocol":            "OpenIM's wire types",
-	"github.com/pressly/goose/v3":              "migrations",
-	"github.com/prometheus/client_golang":      "metrics that Prometheus scrapes",
-	"github.com/prometheus/client_model":       "reads them back for the last hour that the server keeps itself",
-	"golang.org/x/image":                       "scaling pictures, WebP",
-	"github.com/santhosh-tekuri/jsonschema/v6": "tests validate the bodies of callbacks against their schemas",
-	"golang.org/x/sync":                        "errgroup",
-	"golang.org/x/time":                        "rate limits",
-	"google.golang.org/protobuf":               "wire format and row codec",
-	"modernc.org/sqlite":                       "SQLite without cgo",
+	"code.dny.dev/ssrf":                                               "refuses webhook addresses inside the machine and the cloud's metadata",
+	"github.com/alecthomas/kong":                                      "command line",
+	"github.com/goccy/go-yaml":                                        "configuration with places of errors",
+	"github.com/golang-jwt/jwt/v5":                                    "OpenIM's tokens are JWTs",
+	"github.com/google/uuid":                                          "event and operation ids",
+	"github.com/gorilla/websocket":                                    "long connections",
+	"github.com/jackc/pgx/v5":                                         "PostgreSQL driver",
+	"github.com/klauspost/compress":                                   "gzip at a third of the standard library's time; zstd for backups",
+	"github.com/minio/minio-go/v7":                                    "object stores that speak S3",
+	"github.com/openimsdk/protocol":                                   "OpenIM's wire types",
+	"github.com/pressly/goose/v3":                                     "migrations",
+	"github.com/prometheus/client_golang":                             "metrics that Prometheus scrapes",
+	"github.com/prometheus/client_model":                              "reads them back for the last hour that the server keeps itself",
+	"go.opentelemetry.io/otel":                                        "traces",
+	"go.opentelemetry.io/otel/trace":                                  "the same",
+	"go.opentelemetry.io/otel/sdk":                                    "the same",
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp": "sends them to a collector",
+	"golang.org/x/image":                                              "scaling pictures, WebP",
+	"github.com/santhosh-tekuri/jsonschema/v6":                        "tests validate the bodies of callbacks against their schemas",
+	"golang.org/x/sync":                                               "errgroup",
+	"golang.org/x/time":                                               "rate limits",
+	"google.golang.org/protobuf":                                      "wire format and row codec",
+	"modernc.org/sqlite":                                              "SQLite without cgo",
 }
 
 // forbiddenNames say nothing about what is inside.

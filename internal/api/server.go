@@ -21,6 +21,7 @@ import (
 	"github.com/parley-im/parley/internal/message"
 	"github.com/parley-im/parley/internal/object"
 	"github.com/parley-im/parley/internal/relation"
+	"github.com/parley-im/parley/internal/trace"
 	"github.com/parley-im/parley/internal/user"
 	"github.com/parley-im/parley/internal/webhook/explain"
 )
@@ -76,6 +77,7 @@ type Options struct {
 	// with the HTTP status, the answer's errCode and the time it took, 0 if it
 	// waited on purpose.
 	Meter  func(route string) func(status, errCode int, took time.Duration)
+	Tracer *trace.Tracer // nil for none
 	Logger *slog.Logger
 	Now    func() time.Time
 }
@@ -108,6 +110,7 @@ func New(o Options) http.Handler {
 		s.files,
 		s.cors,
 		s.recover,
+		s.traced(),
 		s.metered(),
 	} {
 		h = wrap(h)

@@ -39,6 +39,7 @@ import (
 	"github.com/parley-im/parley/internal/reload"
 	"github.com/parley-im/parley/internal/spread"
 	"github.com/parley-im/parley/internal/store"
+	"github.com/parley-im/parley/internal/trace"
 	"github.com/parley-im/parley/internal/trial"
 	"github.com/parley-im/parley/internal/webhook"
 	"github.com/parley-im/parley/internal/webhook/desk"
@@ -95,6 +96,7 @@ type server struct {
 	presence  *presence.Tracker
 	gateway   *gateway.Server
 	auth      *auth.Service
+	tracer    *trace.Tracer // nil without traces
 	metrics   *metrics.Metrics
 	ready     *readiness
 	again     chan struct{}    // holds one when an administrator wants a restart
@@ -140,6 +142,9 @@ func build(ctx context.Context, o Options) (*server, error) {
 	}
 	useEdge()
 	if err = s.openCertificate(); err != nil {
+		return nil, err
+	}
+	if err = s.openTracer(ctx); err != nil {
 		return nil, err
 	}
 	if s.secret, s.created, err = secret(c); err != nil {
@@ -194,13 +199,13 @@ func build(ctx context.Context, o Options) (*server, error) {
 	s.spreads = messages.Spreads()
 	s.gateway = gateway.New(gateway.Options{
 		MaxConns: c.Gateway.MaxConns, MaxFrameBytes: c.Gateway.MaxFrameBytes, HandshakeTimeout: c.Gateway.HandshakeTimeout,
-		Auth: s.auth, Messages: messages, Presence: s.presence, Hub: hub, Logger: o.Logger,
+		Auth: s.auth, Messages: messages, Presence: s.presence, Hub: hub, Tracer: s.tracer, Logger: o.Logger,
 		Peers: s.front.peers, Origins: s.front.origins, Limits: s.front.limits,
 	})
 	s.outbox = outbox.New(s.store, outbox.Options{
 		Retry:  outbox.Retry(c.Webhooks.Retry),
 		Logger: o.Logger,
-	}, &outboxWork{s.hooks, s.push, c.Push.MaxConcurrentWorkers, o.Logger})
+	}, &outboxWork{s.hooks, s.push, c.Push.MaxConcurrentWorkers, o.Logger, s.tracer})
 	s.services, err = services(ctx, s, messages, online{hub, s.presence})
 	if err != nil {
 		return nil, errors.Join(err, s.store.Close())

@@ -13,6 +13,7 @@ import (
 
 	"github.com/parley-im/parley/internal/config"
 	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/trace"
 )
 
 // levels maps OpenIM's remainLogLevel: 0 fatal, 1 panic, 2 error, 3 warn,
@@ -158,6 +159,9 @@ type operationHandler struct{ slog.Handler }
 func (h operationHandler) Handle(ctx context.Context, r slog.Record) error {
 	if id := im.OperationOf(ctx); id != "" {
 		r.AddAttrs(slog.String("operation_id", id))
+	}
+	if id := trace.ID(ctx); id != "" {
+		r.AddAttrs(slog.String("trace_id", id))
 	}
 	if id := im.CallerOf(ctx).UserID; id != "" {
 		r.AddAttrs(slog.String("user_id", id))

@@ -21,6 +21,7 @@ import (
 	"github.com/parley-im/parley/internal/push/getui"
 	"github.com/parley-im/parley/internal/push/jpush"
 	"github.com/parley-im/parley/internal/store"
+	"github.com/parley-im/parley/internal/trace"
 	"github.com/parley-im/parley/internal/webhook"
 )
 
@@ -137,15 +138,31 @@ const pushAttempt = time.Minute
 // outboxWork gives every row of the outbox to who made it.
 type outboxWork struct {
 	*webhook.Engine
-	push  *push.Service
-	slots int
-	log   *slog.Logger
+	push   *push.Service
+	slots  int
+	log    *slog.Logger
+	tracer *trace.Tracer
 }
 
 func pushes(lane string) bool { return store.EndpointOf(lane) == push.Endpoint }
 
 // Deliver implements outbox.Handler.
 func (w *outboxWork) Deliver(ctx context.Context, e *store.OutboxEvent, attempt int) outbox.Result {
+	ctx, span := w.tracer.After(ctx, "outbox.attempt", e.OperationID)
+	span.Set(trace.Callback, e.Callback)
+	span.Set(trace.Endpoint, store.EndpointOf(e.Lane))
+	span.Set(trace.Event, e.EventID)
+	span.SetInt(trace.Attempt, attempt)
+	res := w.deliver(ctx, e, attempt)
+	span.Set(trace.Outcome, res.Verdict.String())
+	if res.Log != nil {
+		span.SetInt(trace.Status, res.Log.Status)
+	}
+	span.End(nil)
+	return res
+}
+
+func (w *outboxWork) deliver(ctx context.Context, e *store.OutboxEvent, attempt int) outbox.Result {
 	if !pushes(e.Lane) {
 		return w.Engine.Deliver(ctx, e, attempt)
 	}

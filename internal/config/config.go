@@ -41,6 +41,7 @@ type Config struct {
 	Limits       Limits
 	Edge         Edge
 	Operations   Operations
+	Traces       Traces
 	TLS          TLS
 	Console      Console
 }
@@ -152,6 +153,12 @@ type SQLite struct {
 // Metrics configures the metrics endpoint.
 type Metrics struct {
 	Enable bool
+}
+
+// Traces says where operations are followed to.
+type Traces struct {
+	Endpoint string // OTLP/HTTP collector, "" for none or that of the environment
+	Percent  int    // of the operations
 }
 
 // Operations is for who runs the server.
@@ -425,6 +432,7 @@ func Default() *Config {
 		Storage:    Storage{SQLite: SQLite{Synchronous: "FULL"}},
 		Metrics:    Metrics{Enable: true},
 		Operations: Operations{MinFreeDisk: 64 << 20},
+		Traces:     Traces{Percent: 100},
 		Push: Push{
 			GeTui:                GeTui{PushURL: "https://restapi.getui.com/v2/$appId"},
 			IOS:                  IOSPush{PushSound: "xxx", BadgeCount: true},

@@ -119,7 +119,7 @@ func ownSchema() *file {
 				},
 			)),
 			tlsKeys(), edgeKeys(),
-			consoleKeys(), operationsKeys(),
+			consoleKeys(), operationsKeys(), tracesKeys(),
 			limitKeys(),
 		},
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"net/url"
 
 	"github.com/parley-im/parley/internal/edge"
 )
@@ -28,7 +29,26 @@ func operationsKeys() key {
 	)
 }
 
+// tracesKeys are the settings of parley.yml about OpenTelemetry.
+func tracesKeys() key {
+	return sect("traces",
+		key{
+			name: "endpoint", kind: text, bind: func(d *draft) any { return &d.Traces.Endpoint },
+			doc: "OTLP/HTTP collector, such as http://127.0.0.1:4318; empty for that of OTEL_EXPORTER_OTLP_ENDPOINT, and no traces without either. The other OTEL_ variables count, too",
+		},
+		key{
+			name: "percent", kind: integer, lo: 0, hi: 100, bind: func(d *draft) any { return &d.Traces.Percent },
+			doc: "operations followed of 100, chosen by chance; OTEL_TRACES_SAMPLER goes before",
+		},
+	)
+}
+
 func (l *loader) checkOperations() {
+	if v, ok := l.given(ownFile, "traces.endpoint"); ok && l.draft.Traces.Endpoint != "" {
+		if u, err := url.Parse(l.draft.Traces.Endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			l.atValue(v, Error, "traces.endpoint: %q is no address such as http://127.0.0.1:4318", l.draft.Traces.Endpoint)
+		}
+	}
 	if v, ok := l.given(ownFile, "operations.metricsFrom"); ok {
 		if _, err := edge.ParseNetworks(l.draft.Operations.MetricsFrom); err != nil {
 			l.atValue(v, Error, "operations.metricsFrom: %s", err)

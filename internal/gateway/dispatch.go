@@ -144,13 +144,15 @@ func (c *conn) send(r *request, data []byte) {
 		return
 	}
 	c.submit(func() {
-		err := c.server.options.Messages.SendAcked(c.context(r), wire.ToMessage(d), func(s message.Sent) {
+		ctx, span := c.server.options.Tracer.Begin(c.context(r), "socket.send", r.operationID, "")
+		err := c.server.options.Messages.SendAcked(ctx, wire.ToMessage(d), func(s message.Sent) {
 			resp := &msg.SendMsgResp{ServerMsgID: s.ServerMsgID, ClientMsgID: s.ClientMsgID, SendTime: int64(s.SendTime)}
 			if s.Message != nil {
 				resp.Modify = wire.FromMessage(s.Message)
 			}
 			c.answer(r, marshal(resp), nil)
 		})
+		span.End(err)
 		if err != nil {
 			c.answer(r, nil, err)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/parley-im/parley/internal/edge"
 	"github.com/parley-im/parley/internal/message"
 	"github.com/parley-im/parley/internal/presence"
+	"github.com/parley-im/parley/internal/trace"
 )
 
 // Options configures a Server. Zero values are replaced by the defaults.
@@ -30,6 +31,7 @@ type Options struct {
 	Peers    *edge.Peers   // knows clients' addresses; nil trusts no proxy
 	Origins  *edge.Origins // nil allows all
 	Limits   *edge.Limiter // nil has none
+	Tracer   *trace.Tracer // nil for none
 	Logger   *slog.Logger
 	Now      func() time.Time
 }

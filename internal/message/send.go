@@ -8,6 +8,7 @@ import (
 
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/store"
+	"github.com/parley-im/parley/internal/trace"
 )
 
 // Limits on what a sender may put into a message. They keep every frame to a
@@ -50,12 +51,15 @@ func (s *Service) SendAcked(ctx context.Context, m *im.Message, ack func(Sent)) 
 	kind := m.SessionType
 	s.sending.Add(1)
 	defer s.sending.Add(-1)
-	err := s.send(ctx, m, ack)
+	steps := trace.Of(ctx)
+	ctx, span := steps.Start(ctx, "message.send")
+	err := s.send(ctx, steps, m, ack)
+	span.End(err)
 	s.options.Counted(kind, err)
 	return err
 }
 
-func (s *Service) send(ctx context.Context, m *im.Message, ack func(Sent)) error {
+func (s *Service) send(ctx context.Context, steps trace.Steps, m *im.Message, ack func(Sent)) error {
 	caller := im.CallerOf(ctx)
 	if !caller.May(m.SendID) {
 		return im.ErrNoPermission.With("cannot send as %s", m.SendID)
@@ -70,12 +74,14 @@ func (s *Service) send(ctx context.Context, m *im.Message, ack func(Sent)) error
 	}
 	// Once past the door a send is finished whatever its connection does.
 	ctx = context.WithoutCancel(ctx)
-	post, err := s.mayPost(ctx, m)
+	ruled, rules := steps.Start(ctx, "message.rules")
+	post, err := s.mayPost(ruled, m)
+	rules.End(err)
 	if err != nil {
 		return err
 	}
 	if post.Unstored || s.hooks == nil || !s.hooks.Asks(m) && !s.asksChats(post) {
-		return s.finish(ctx, m, post, ack) // a repeat is found by the transaction
+		return s.finish(ctx, steps, m, post, ack) // a repeat is found by the transaction
 	}
 	// A handler is asked once about a send, however often it is repeated.
 	leave, err := s.enter(ctx, m)
@@ -89,11 +95,11 @@ func (s *Service) send(ctx context.Context, m *im.Message, ack func(Sent)) error
 		ack(answer(first))
 		return nil
 	}
-	return s.finish(ctx, m, post, ack)
+	return s.finish(ctx, steps, m, post, ack)
 }
 
 // finish asks the business server, commits, acknowledges and delivers.
-func (s *Service) finish(ctx context.Context, m *im.Message, post posting, ack func(Sent)) error {
+func (s *Service) finish(ctx context.Context, steps trace.Steps, m *im.Message, post posting, ack func(Sent)) error {
 	asking := ctx
 	if s.hooks != nil {
 		asking = s.hooks.WithDeadline(ctx)
@@ -121,17 +127,21 @@ func (s *Service) finish(ctx context.Context, m *im.Message, post posting, ack f
 		m.Status = im.StatusSent
 	}
 	operationID := im.OperationOf(ctx)
+	committing, commit := steps.Start(ctx, "message.commit")
 	done := func(m *im.Message) {
 		sent := answer(m)
 		if len(changed) > 0 {
 			sent.Message, sent.Changed = m, changed
 		}
 		ack(sent)
+		_, span := steps.Start(committing, "message.deliver")
 		s.deliver.Deliver(m, post.recipients, operationID)
+		span.End(nil)
 	}
 	pushed := m.Options.On(im.OptionOfflinePush) && s.store.Wanted(im.EventMessageToPush)
 	if post.Unstored && !pushed && !s.store.Wanted(im.EventMessageSent) {
 		done(m)
+		commit.End(nil)
 		return nil
 	}
 	a := &store.Append{
@@ -145,10 +155,15 @@ func (s *Service) finish(ctx context.Context, m *im.Message, post posting, ack f
 	if asked {
 		a.Check = func(tx *store.Tx) error { return s.recheck(tx, m) }
 	}
-	if err := s.store.Append(ctx, a); errors.Is(err, store.ErrDuplicateSend) {
+	err = s.store.Append(ctx, a)
+	if errors.Is(err, store.ErrDuplicateSend) {
+		commit.Set(trace.Outcome, "repeated")
+		commit.End(nil)
 		ack(answer(a.Duplicate))
 		return nil
-	} else if err != nil {
+	}
+	commit.End(err)
+	if err != nil {
 		return err
 	}
 	if marked {

@@ -72,6 +72,24 @@ const (
 	Parked
 )
 
+func (v Verdict) String() string {
+	switch v {
+	case Delivered:
+		return "delivered"
+	case Retrying:
+		return "retrying"
+	case Dead:
+		return "dead"
+	case Interrupted:
+		return "interrupted"
+	case Held:
+		return "held"
+	case Parked:
+		return "parked"
+	}
+	return "unknown"
+}
+
 // Result is the outcome of one attempt.
 type Result struct {
 	Verdict Verdict

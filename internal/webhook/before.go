@@ -8,6 +8,7 @@ import (
 
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/store"
+	"github.com/parley-im/parley/internal/trace"
 	"github.com/parley-im/parley/internal/webhook/registry"
 )
 
@@ -95,6 +96,9 @@ func about(m *im.Message) subject { return subject{string(m.LogID()), m.ClientMs
 // ask makes one before-call and decides. It returns the answer whose
 // overrides apply, if any, or the refusal.
 func (e *Engine) ask(ctx context.Context, p *plan, cb *callback, s subject, body []byte) (*answer, error) {
+	ctx, span := trace.Call(ctx, "webhook.before")
+	span.Set(trace.Callback, cb.Key)
+	span.Set(trace.Endpoint, cb.endpoint.name)
 	// A client that hangs up does not take back what it asked for.
 	call, cancel := callContext(ctx, p, cb)
 	defer cancel()
@@ -129,9 +133,13 @@ func (e *Engine) ask(ctx context.Context, p *plan, cb *callback, s subject, body
 	row := e.report(ctx, cb, s, resp, d, time.Since(began))
 	p.saw(row, body)
 	e.watched(row, cb.target.shown, r, resp)
+	span.Set(trace.Outcome, d.outcome)
+	span.SetInt(trace.Status, resp.status)
 	if d.refusal != nil {
+		span.End(d.refusal)
 		return nil, d.refusal
 	}
+	span.End(nil)
 	return d.answer, nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/parley-im/parley/hooks/signature"
+	"github.com/parley-im/parley/internal/trace"
 )
 
 // maxAnswer is the most of an answer that is read, decompressed.
@@ -121,6 +122,9 @@ func (c *client) try(ctx context.Context, r request) (_ response, untouched bool
 	}
 	req.Header.Set("Content-Type", "application/json; charset=utf-8")
 	req.Header.Set("Operationid", headerValue(r.operationID))
+	if parent := trace.Header(ctx); parent != "" {
+		req.Header.Set("Traceparent", parent)
+	}
 	if r.eventID != "" {
 		signature.Set(req.Header, r.eventID, r.at, r.body, r.keys...)
 	}

@@ -102,8 +102,9 @@ func used(t *testing.T) *harness.Server {
 	return s
 }
 
-// connect opens a long connection that stays until the end of the test.
-func connect(t *testing.T, s *harness.Server, userID string, platformID int) {
+// connect opens a long connection that stays until the end of the test. It speaks
+// JSON, as browsers do.
+func connect(t *testing.T, s *harness.Server, userID string, platformID int) *websocket.Conn {
 	t.Helper()
 	token, err := s.UserToken(userID, platformID)
 	if err != nil {
@@ -121,6 +122,7 @@ func connect(t *testing.T, s *harness.Server, userID string, platformID int) {
 	if _, answer, err := c.ReadMessage(); err != nil || !strings.Contains(string(answer), `"errCode":0`) {
 		t.Fatalf("handshake: %s %v", answer, err)
 	}
+	return c
 }
 
 // scrape reads /metrics as Prometheus does.
