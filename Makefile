@@ -5,7 +5,7 @@ GOVULN   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME ?= 2m
 SOAK     ?= 300
 
-.PHONY: screenshots build run test check lint vuln fuzz bench chaos soak screenshots gen release release-fixture
+.PHONY: build run test check lint vuln fuzz bench chaos soak screenshots gen release release-fixture
 
 build: ## bin/parley
 	go build -o bin/parley ./cmd/parley
@@ -42,10 +42,8 @@ chaos: ## 500 rounds of killing a server under load
 release-fixture: ## before a release: a backup of the schema as it is now, for the tests of all later ones
 	go test ./test -count=1 -run=TestReleases -args -make-release
 
-screenshots: ## pictures of the operator's page in ./screenshots
-	cd test/console && PARLEY_SCREENSHOTS=$(CURDIR)/screenshots go test -count=1 .
 screenshots: ## pictures of every page of the console, in ./screenshots
-	cd test/clients/web && PARLEY_SCREENSHOTS=$(CURDIR)/screenshots go test -count=1 -run=TestScreenshots ./console
+	cd test/console && PARLEY_SCREENSHOTS=$(CURDIR)/screenshots go test -count=1 -p 1 . ./operator
 
 gen: ## the tables in docs/ that are made from the code
 	go test ./internal/config ./internal/webhook ./internal/api/reference ./internal/metrics -run=TestDocs -update

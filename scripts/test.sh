@@ -203,13 +203,13 @@ native() {
 web() {
 	test/clients/web/prepare.sh
 	cd test/clients/web
-	gotest . ./console
+	gotest .
 }
 
 console() {
 	cd test/console
-	go vet .
-	gotest .
+	go vet ./...
+	gotest -p 1 ./...
 }
 
 openapi() {

@@ -5,14 +5,12 @@ package console
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
-	"github.com/chromedp/chromedp"
+	"github.com/parley-im/parley/test/console/chromium"
 	"github.com/parley-im/parley/test/harness"
 )
 
@@ -30,8 +28,8 @@ func run(m *testing.M) int {
 		return failed(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	stop, err := startBrowser(dir)
-	if err != nil {
+	var stop func()
+	if browser, stop, err = chromium.Start(dir); err != nil {
 		return failed(err)
 	}
 	defer stop()
@@ -58,41 +56,4 @@ func run(m *testing.M) int {
 func failed(err error) int {
 	fmt.Fprintln(os.Stderr, err)
 	return 1
-}
-
-func startBrowser(dir string) (stop func(), err error) {
-	path, err := chromium()
-	if err != nil {
-		return nil, err
-	}
-	profile, temp := filepath.Join(dir, "profile"), filepath.Join(dir, "tmp")
-	for _, d := range []string{profile, temp} {
-		if err := os.Mkdir(d, 0o700); err != nil {
-			return nil, err
-		}
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(profile),
-		chromedp.Env("TMPDIR="+temp)) // the browser leaves files there
-	for _, flag := range []string{"disable-gpu", "disable-quic", "disable-background-networking", "disable-component-update", "disable-sync"} {
-		options = append(options, chromedp.Flag(flag, true))
-	}
-	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, stopBrowser := chromedp.NewContext(allocator)
-	stop = func() { stopBrowser(); stopAllocator() }
-	if err := chromedp.Do(ctx); err != nil {
-		stop()
-		return nil, fmt.Errorf("start %s: %w", path, err)
-	}
-	browser = ctx
-	return stop, nil
-}
-
-func chromium() (string, error) {
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path, nil
-		}
-	}
-	return "", errors.New("there is no Chromium here; scripts/install-deps.sh installs it")
 }

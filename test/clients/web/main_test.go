@@ -7,16 +7,16 @@ package web
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/chromedp/chromedp"
-
-	"github.com/parley-im/parley/test/clients/web/chromium"
 	"github.com/parley-im/parley/test/harness"
 )
 
@@ -49,9 +49,8 @@ func run(m *testing.M) int {
 	defer files.Close()
 	pages = files.URL
 
-	var stop func()
-	// The nginx of TestBehindNginx has a certificate of its own making.
-	if browser, stop, err = chromium.Start(dir, chromedp.IgnoreCertErrors); err != nil {
+	stop, err := startBrowser(dir)
+	if err != nil {
 		return failed(err)
 	}
 	defer stop()
@@ -94,4 +93,44 @@ func assets() http.Handler {
 	})
 	mux.Handle("GET /", http.FileServer(http.Dir(sdk)))
 	return mux
+}
+
+func startBrowser(dir string) (stop func(), err error) {
+	path, err := chromium()
+	if err != nil {
+		return nil, err
+	}
+	profile, temp := filepath.Join(dir, "profile"), filepath.Join(dir, "tmp")
+	for _, d := range []string{profile, temp} {
+		if err := os.Mkdir(d, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(profile),
+		chromedp.Env("TMPDIR="+temp)) // the browser leaves files there
+	for _, flag := range []string{
+		"disable-gpu", "disable-quic", "disable-background-networking", "disable-component-update", "disable-sync",
+		"ignore-certificate-errors", // the nginx of TestBehindNginx has one of its own making
+	} {
+		options = append(options, chromedp.Flag(flag, true))
+	}
+	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, stopBrowser := chromedp.NewContext(allocator)
+	stop = func() { stopBrowser(); stopAllocator() }
+	if err := chromedp.Do(ctx); err != nil {
+		stop()
+		return nil, fmt.Errorf("start %s: %w", path, err)
+	}
+	browser = ctx
+	return stop, nil
+}
+
+func chromium() (string, error) {
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", errors.New("there is no Chromium here; scripts/install-deps.sh installs it")
 }

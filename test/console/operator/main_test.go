@@ -1,6 +1,7 @@
-// Package console walks the operator's page in a browser: every page and action,
-// in both languages, on the real binary with real traffic.
-package console
+// Package operator walks overview, webhooks and access of the operator's page in a
+// browser: every page and action, in both languages, on the real binary with real
+// traffic.
+package operator
 
 import (
 	"context"
@@ -11,7 +12,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"github.com/parley-im/parley/test/clients/web/chromium"
+	"github.com/parley-im/parley/test/console/chromium"
 	"github.com/parley-im/parley/test/harness"
 )
 
