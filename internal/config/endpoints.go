@@ -99,7 +99,7 @@ func (l *loader) applyEndpointKey(v *value, e *Endpoint, path string, f field) {
 	here := &node{line: f.line, col: f.col}
 	i := slices.IndexFunc(endpointKeys, func(k endpointKey) bool { return strings.EqualFold(k.name, f.name) })
 	if i < 0 {
-		message := fmt.Sprintf("unknown key '%s'", path)
+		message := unknownKey(path)
 		if near := nearest(f.name, endpointKeyNames()); near != "" {
 			message += fmt.Sprintf(" (did you mean '%s'?)", near)
 		}

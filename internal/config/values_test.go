@@ -313,14 +313,14 @@ func TestAllErrorsOfAllFiles(t *testing.T) {
 	want := []string{
 		"IMENV_WEBHOOKS_URI: unknown variable (did you mean 'IMENV_WEBHOOKS_URL'?)",
 		"log.yml:1:17: remainLogLevel: expected a whole number, got '[1]'",
-		"openim-api.yml:2:3: unknown key 'api.prots' (did you mean 'ports'?)",
+		"openim-api.yml:2:3: unknown key api.prots (did you mean 'ports'?)",
 		"openim-api.yml:3:10: api.ports: expected a list of port numbers from 0 to 65535, got 'x'",
 		"share.yml:2:1: unknown key 'secert' (did you mean 'secret'?)",
 		"share.yml:4:11: multiLogin.policy: expected 0, 1, 4 or 5, got '9'",
 		"webhooks.yml:1:6: url 'http://h/{cmd}': leave out '{cmd}', the server appends the command",
 		"webhooks.yml:2:1: 'userOnline' was renamed to 'afterUserOnline' in 3.7",
 		"webhooks.yml:5:12: afterUserOffline.timeout: expected whole seconds, got 'soon'",
-		"webhooks.yml:6:3: unknown key 'afterUserOffline.enabled' (did you mean 'enable'?)",
+		"webhooks.yml:6:3: unknown key afterUserOffline.enabled (did you mean 'enable'?)",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -76,6 +76,15 @@ func (w *walker) unknown(prefix string, keys []key, f field) {
 	p.name, p.Kind = true, Unknown
 }
 
+// unknownKey begins the message about a key that does not exist. The path of an
+// option stands without quotes, as in every message about an option.
+func unknownKey(path string) string {
+	if strings.Contains(path, ".") {
+		return "unknown key " + path
+	}
+	return "unknown key '" + path + "'"
+}
+
 func (w *walker) explain(prefix, path, name string, names []string) string {
 	if w.file.name == webhooksFile {
 		if prefix == "" {
@@ -84,11 +93,11 @@ func (w *walker) explain(prefix, path, name string, names []string) string {
 			}
 		} else if _, isCallback := registry.Lookup(strings.TrimSuffix(prefix, ".")); isCallback {
 			if k := findKey(w.file.keys, name); k != nil {
-				return fmt.Sprintf("unknown key '%s': '%s' can only be set at the top level of %s", path, k.name, w.name)
+				return fmt.Sprintf("%s: '%s' can only be set at the top level of %s", unknownKey(path), k.name, w.name)
 			}
 		}
 	}
-	message := fmt.Sprintf("unknown key '%s'", path)
+	message := unknownKey(path)
 	if near := nearest(name, names); near != "" {
 		return message + fmt.Sprintf(" (did you mean '%s'?)", near)
 	}

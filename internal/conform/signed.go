@@ -92,12 +92,7 @@ var signatureChecks = []check{
 		mend:   "refuse when webhook-timestamp is more than 5 minutes from now",
 		needs:  []string{"forged"},
 		signed: true,
-		run: func(ctx context.Context, p *player) finding {
-			return p.eachMustBeRefused(ctx, "signed, 10 minutes old", func(c call) call {
-				c.at = time.Now().Add(-10 * time.Minute)
-				return c
-			})
-		},
+		run:    refusesDated("signed, 10 minutes old", -10*time.Minute),
 	},
 	{
 		name:   "timestamp-ahead",
@@ -106,12 +101,7 @@ var signatureChecks = []check{
 		mend:   "refuse when webhook-timestamp is more than 5 minutes from now, in both directions",
 		needs:  []string{"timestamp-old"},
 		signed: true,
-		run: func(ctx context.Context, p *player) finding {
-			return p.eachMustBeRefused(ctx, "signed, 10 minutes ahead", func(c call) call {
-				c.at = time.Now().Add(10 * time.Minute)
-				return c
-			})
-		},
+		run:    refusesDated("signed, 10 minutes ahead", 10*time.Minute),
 	},
 	{
 		name:   "timestamp-recent",
@@ -151,6 +141,16 @@ var signatureChecks = []check{
 			return passIf(!e.refused(), "beforeSendSingleMsg, with an unknown, a wrong and the right signature", e)
 		},
 	},
+}
+
+// refusesDated plays requests with a good signature whose time is some way off.
+func refusesDated(how string, away time.Duration) func(context.Context, *player) finding {
+	return func(ctx context.Context, p *player) finding {
+		return p.eachMustBeRefused(ctx, how, func(c call) call {
+			c.at = time.Now().Add(away)
+			return c
+		})
+	}
 }
 
 // eachMustBeRefused plays a before-call and an after-event after what was done to

@@ -174,30 +174,22 @@ func (s *Store) DropLanes(ctx context.Context, endpoint string) (dropped int64, 
 // the newest keep, in steps.
 func (s *Store) PruneDead(ctx context.Context, before im.Millis, keep int64) (deleted int64, err error) {
 	const step = 500
-	for {
-		var n int64
-		err := s.Write(ctx, func(tx *Tx) error {
-			var total int64
-			if _, err := tx.queryRow(`SELECT count(*) FROM outbox_dead`, nil, &total); err != nil {
-				return err
-			}
-			var err error
-			n, err = tx.exec(`DELETE FROM outbox_dead WHERE id IN (SELECT id FROM outbox_dead WHERE died_at < $1 ORDER BY died_at LIMIT $2)`, int64(before), step)
-			if err != nil || total-n <= keep {
-				return err
-			}
-			more, err := tx.exec(`DELETE FROM outbox_dead WHERE id IN (SELECT id FROM outbox_dead ORDER BY died_at LIMIT $1)`, min(step, total-n-keep))
-			n += more
-			return err
-		})
-		if err != nil {
-			return deleted, fmt.Errorf("prune dead letters: %w", err)
+	deleted, err = s.inSteps(ctx, step, func(tx *Tx) (int64, error) {
+		var total int64
+		if _, err := tx.queryRow(`SELECT count(*) FROM outbox_dead`, nil, &total); err != nil {
+			return 0, err
 		}
-		deleted += n
-		if n < step {
-			return deleted, nil
+		n, err := tx.exec(`DELETE FROM outbox_dead WHERE id IN (SELECT id FROM outbox_dead WHERE died_at < $1 ORDER BY died_at LIMIT $2)`, int64(before), step)
+		if err != nil || total-n <= keep {
+			return n, err
 		}
+		more, err := tx.exec(`DELETE FROM outbox_dead WHERE id IN (SELECT id FROM outbox_dead ORDER BY died_at LIMIT $1)`, min(step, total-n-keep))
+		return n + more, err
+	})
+	if err != nil {
+		return deleted, fmt.Errorf("prune dead letters: %w", err)
 	}
+	return deleted, nil
 }
 
 // Pause says that an administrator, or the handler, stopped an endpoint or one

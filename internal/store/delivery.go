@@ -132,20 +132,31 @@ func (tx *Tx) Deliveries(f DeliveryFilter) ([]Delivery, error) {
 // the newest keep. It works in steps, so that nothing waits for it.
 func (s *Store) PruneDeliveries(ctx context.Context, before im.Millis, keep int64) (deleted int64, err error) {
 	const step = 1000
+	deleted, err = s.inSteps(ctx, step, func(tx *Tx) (int64, error) {
+		var last int64
+		if _, err := tx.queryRow("SELECT coalesce(max(id), 0) FROM webhook_delivery", nil, &last); err != nil {
+			return 0, err
+		}
+		return tx.exec(`DELETE FROM webhook_delivery WHERE id IN
+			(SELECT id FROM webhook_delivery ORDER BY id LIMIT $1) AND (id <= $2 OR started_at < $3)`, step, last-keep, int64(before))
+	})
+	if err != nil {
+		return deleted, fmt.Errorf("prune deliveries: %w", err)
+	}
+	return deleted, nil
+}
+
+// inSteps deletes in transactions of its own, so that other writes come between
+// them, until one finds less than a step. It returns how many rows are gone, also
+// when a later step fails.
+func (s *Store) inSteps(ctx context.Context, step int64, once func(tx *Tx) (int64, error)) (deleted int64, err error) {
 	for {
 		var n int64
-		err := s.Write(ctx, func(tx *Tx) error {
-			var last int64
-			if _, err := tx.queryRow("SELECT coalesce(max(id), 0) FROM webhook_delivery", nil, &last); err != nil {
-				return err
-			}
-			gone, err := tx.exec(`DELETE FROM webhook_delivery WHERE id IN
-				(SELECT id FROM webhook_delivery ORDER BY id LIMIT $1) AND (id <= $2 OR started_at < $3)`, step, last-keep, int64(before))
-			n = gone
+		if err := s.Write(ctx, func(tx *Tx) (err error) {
+			n, err = once(tx)
 			return err
-		})
-		if err != nil {
-			return deleted, fmt.Errorf("prune deliveries: %w", err)
+		}); err != nil {
+			return deleted, err
 		}
 		deleted += n
 		if n < step {

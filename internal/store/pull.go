@@ -131,47 +131,40 @@ func (tx *Tx) PullEvents(endpoint string, after int64, limit int) (events []Pull
 // ask for them get ErrCursorTooOld.
 func (s *Store) PrunePull(ctx context.Context, endpoint string, before im.Millis, bound int64) (deleted int64, err error) {
 	const step = 1000
-	for {
-		var n int64
-		err := s.Write(ctx, func(tx *Tx) error {
-			n = 0
-			// Taking the row first keeps those who append out.
-			if _, err := tx.exec(`UPDATE pull_log SET bytes = bytes WHERE endpoint = $1`, endpoint); err != nil {
-				return err
-			}
-			r, err := tx.PullRange(endpoint)
-			if err != nil {
-				return err
-			}
-			type old struct{ cursor, size, at int64 }
-			oldest, err := queryAll(tx, func(o *old) []any { return []any{&o.cursor, &o.size, &o.at} },
-				`SELECT cursor, length(body) + $1, created_at FROM pull_event WHERE endpoint = $2 ORDER BY cursor LIMIT $3`, eventOverhead, endpoint, step)
-			if err != nil {
-				return err
-			}
-			floor, bytes := r.Floor, r.Bytes
-			for _, o := range oldest {
-				if o.at >= int64(before) && bytes <= bound {
-					break
-				}
-				floor, bytes = o.cursor, bytes-o.size
-				n++
-			}
-			if n == 0 {
-				return nil
-			}
-			if _, err := tx.exec(`DELETE FROM pull_event WHERE endpoint = $1 AND cursor <= $2`, endpoint, floor); err != nil {
-				return err
-			}
-			_, err = tx.exec(`UPDATE pull_log SET floor = $1, bytes = $2 WHERE endpoint = $3`, floor, bytes, endpoint)
-			return err
-		})
+	deleted, err = s.inSteps(ctx, step, func(tx *Tx) (n int64, err error) {
+		// Taking the row first keeps those who append out.
+		if _, err := tx.exec(`UPDATE pull_log SET bytes = bytes WHERE endpoint = $1`, endpoint); err != nil {
+			return 0, err
+		}
+		r, err := tx.PullRange(endpoint)
 		if err != nil {
-			return deleted, fmt.Errorf("prune pull log: %w", err)
+			return 0, err
 		}
-		deleted += n
-		if n < step {
-			return deleted, nil
+		type old struct{ cursor, size, at int64 }
+		oldest, err := queryAll(tx, func(o *old) []any { return []any{&o.cursor, &o.size, &o.at} },
+			`SELECT cursor, length(body) + $1, created_at FROM pull_event WHERE endpoint = $2 ORDER BY cursor LIMIT $3`, eventOverhead, endpoint, step)
+		if err != nil {
+			return 0, err
 		}
+		floor, bytes := r.Floor, r.Bytes
+		for _, o := range oldest {
+			if o.at >= int64(before) && bytes <= bound {
+				break
+			}
+			floor, bytes = o.cursor, bytes-o.size
+			n++
+		}
+		if n == 0 {
+			return 0, nil
+		}
+		if _, err := tx.exec(`DELETE FROM pull_event WHERE endpoint = $1 AND cursor <= $2`, endpoint, floor); err != nil {
+			return 0, err
+		}
+		_, err = tx.exec(`UPDATE pull_log SET floor = $1, bytes = $2 WHERE endpoint = $3`, floor, bytes, endpoint)
+		return n, err
+	})
+	if err != nil {
+		return deleted, fmt.Errorf("prune pull log: %w", err)
 	}
+	return deleted, nil
 }
