@@ -79,7 +79,7 @@ func (s *server) openObjects(ctx context.Context) (*object.Service, error) {
 		s.backups.files, backend = b, b
 	}
 	return object.New(s.store, backend, object.Options{
-		Secret: []byte(s.secret), MaxSize: c.Object.MaxSize, Quota: c.Object.UserQuota, Logger: s.log,
+		Secret: []byte(s.secret), MaxSize: c.Object.MaxSize, Quota: c.Object.UserQuota, TotalQuota: c.Object.TotalQuota, Logger: s.log,
 	}), nil
 }
 

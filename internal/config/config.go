@@ -211,10 +211,11 @@ type IOSPush struct {
 
 // Object configures the file store.
 type Object struct {
-	Dir       string // name of the directory of the built-in store, inside DataDir
-	PublicURL string // the API's address in links, "" for the one that was called
-	MaxSize   int64  // bytes of one file
-	UserQuota int64  // bytes of one user's files, 0 for no limit
+	Dir        string // name of the directory of the built-in store, inside DataDir
+	PublicURL  string // the API's address in links, "" for the one that was called
+	MaxSize    int64  // bytes of one file
+	UserQuota  int64  // bytes of one user's files, 0 for no limit
+	TotalQuota int64  // bytes of everybody's files, 0 for no limit
 	// S3 is used instead of the built-in store when it is not nil.
 	S3 *S3
 }

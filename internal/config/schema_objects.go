@@ -19,6 +19,10 @@ func objectKeys() key {
 			name: "userQuota", kind: integer, lo: 0, hi: 1 << 60, doc: "bytes one user may store, administrators excepted; 0 for no limit",
 			bind: func(d *draft) any { return &d.Object.UserQuota },
 		},
+		key{
+			name: "totalQuota", kind: integer, lo: 0, hi: 1 << 60, doc: "bytes that everybody together may store, each content counted once; 0 for no limit",
+			bind: func(d *draft) any { return &d.Object.TotalQuota },
+		},
 	)
 }
 

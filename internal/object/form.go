@@ -33,6 +33,9 @@ func (s *Service) StartForm(ctx context.Context, base string, size int64, valid 
 	if err := s.admit(ctx, caller, size); err != nil {
 		return Form{}, err
 	}
+	if err := s.room(ctx, size); err != nil {
+		return Form{}, err
+	}
 	until := s.now().Add(min(valid, formMax))
 	u := store.Upload{
 		ID: newKey("f"), UserID: caller.UserID, Key: newKey("b"), Size: size, Name: f.Name, ContentType: contentType(f.ContentType),

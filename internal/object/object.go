@@ -97,20 +97,25 @@ type Options struct {
 	Secret  []byte // signs URLs
 	MaxSize int64  // bytes of one object, default 10 GiB
 	Quota   int64  // bytes of one user, 0 for no limit
-	Logger  *slog.Logger
-	Now     func() time.Time // default time.Now
+	// TotalQuota is the bytes of everybody, 0 for no limit. Smaller forms of pictures
+	// are not counted.
+	TotalQuota int64
+	Logger     *slog.Logger
+	Now        func() time.Time // default time.Now
 }
 
 // Service keeps objects. It is safe for concurrent use.
 type Service struct {
-	store   *store.Store
-	backend Backend
-	signer  signer
-	maxSize int64
-	quota   int64
-	log     *slog.Logger
-	now     func() time.Time
-	resizes chan struct{}
+	store      *store.Store
+	backend    Backend
+	signer     signer
+	maxSize    int64
+	quota      int64
+	totalQuota int64
+	usage      usage
+	log        *slog.Logger
+	now        func() time.Time
+	resizes    chan struct{}
 
 	deleting sync.RWMutex // held for reading by Keep
 }
@@ -127,7 +132,7 @@ func New(s *store.Store, b Backend, o Options) *Service {
 		o.Now = time.Now
 	}
 	return &Service{
-		store: s, backend: b, signer: newSigner(o.Secret), maxSize: o.MaxSize, quota: o.Quota,
+		store: s, backend: b, signer: newSigner(o.Secret), maxSize: o.MaxSize, quota: o.Quota, totalQuota: o.TotalQuota,
 		log: o.Logger, now: o.Now, resizes: make(chan struct{}, maxResizes),
 	}
 }
@@ -209,6 +214,9 @@ func (s *Service) Start(ctx context.Context, base, hash string, size int64, firs
 	if err := s.admit(ctx, caller, size); err != nil {
 		return Started{}, err
 	}
+	if err := s.room(ctx, size); err != nil {
+		return Started{}, err
+	}
 	if u.BackendID, err = s.backend.Begin(ctx, &u); err != nil {
 		return Started{}, fmt.Errorf("begin upload: %w", err)
 	}
@@ -246,28 +254,6 @@ func (s *Service) reuse(ctx context.Context, hash string, size int64, f File) (d
 		return err
 	})
 	return done, err
-}
-
-// admit checks that a user may store size bytes more.
-func (s *Service) admit(ctx context.Context, caller im.Caller, size int64) error {
-	if caller.Admin || caller.Server {
-		return nil
-	}
-	var stored int64
-	var uploads int
-	err := s.store.Read(ctx, func(tx *store.Tx) (err error) {
-		stored, uploads, err = tx.BytesOf(caller.UserID)
-		return err
-	})
-	switch {
-	case err != nil:
-		return err
-	case s.quota > 0 && stored+size > s.quota:
-		return im.ErrArgs.With("quota of %d bytes exceeded", s.quota)
-	case uploads >= maxUploads:
-		return im.ErrArgs.With("more than %d unfinished uploads", maxUploads)
-	}
-	return nil
 }
 
 // Sign says where to put further parts of an upload.

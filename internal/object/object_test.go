@@ -229,6 +229,43 @@ func TestQuota(t *testing.T) {
 	}
 }
 
+// Everybody together may store so much and no more; a content that is there already
+// takes no room, and what was deleted gives it back.
+func TestTotalQuota(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, open storetest.Open) {
+		k := start(t, open, object.Options{TotalQuota: 100})
+		store := func(userID, name string, content []byte, want error) {
+			t.Helper()
+			if err := k.upload(userID, object.File{Name: userID + "/" + name, Cause: "msg-file"}, content); !errors.Is(err, want) {
+				t.Errorf("%s stores %d bytes: %v, want %v", userID, len(content), err, want)
+			}
+		}
+		store("alice", "a", bytes.Repeat([]byte("a"), 60), nil)
+		store("bob", "b", bytes.Repeat([]byte("b"), 50), im.ErrArgs)
+		store("bob", "same", bytes.Repeat([]byte("a"), 60), nil)
+		store("bob", "c", bytes.Repeat([]byte("c"), 30), nil)
+		k.now = k.now.Add(2 * time.Minute) // it is counted anew
+		store("carl", "d", bytes.Repeat([]byte("d"), 11), im.ErrArgs)
+		ctx := as(t.Context(), "carl")
+		if _, err := k.Start(ctx, "", strings.Repeat("ab", 16), 10, 1, object.File{Name: "carl/never"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := k.StartForm(ctx, "", 1, 0, object.File{Name: "carl/form"}); !errors.Is(err, im.ErrArgs) {
+			t.Errorf("a form beyond the quota: %v", err)
+		}
+		k.now = k.now.Add(40 * 24 * time.Hour)
+		step := k.Sweeper([]string{"msg-file"}, k.now.Add(-30*24*time.Hour))
+		for done := false; !done; {
+			var err error
+			if done, err = step(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		store("bob", "all", bytes.Repeat([]byte("e"), 100), nil)
+	})
+}
+
 // A process that dies while it writes leaves nothing behind.
 func TestHalfWrittenFiles(t *testing.T) {
 	t.Parallel()

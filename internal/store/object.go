@@ -211,6 +211,13 @@ func (tx *Tx) BytesOf(userID string) (bytes int64, uploads int, err error) {
 	return bytes + pending, uploads, nil
 }
 
+// BytesOfAll sums up the contents that are stored and the uploads that are not
+// finished.
+func (tx *Tx) BytesOfAll() (bytes int64, err error) {
+	_, err = tx.queryRow(`SELECT CAST((SELECT COALESCE(SUM(size), 0) FROM blob) + (SELECT COALESCE(SUM(size), 0) FROM upload) AS BIGINT)`, nil, &bytes)
+	return bytes, err
+}
+
 const uploadColumns = `id, user_id, key, hash, size, part_size, backend_id, name, content_type, cause, expires_at`
 
 func uploadFields(u *Upload) []any {
