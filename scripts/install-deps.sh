@@ -44,6 +44,7 @@ have_qemu || missing="$missing qemu-user"
 have nginx || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
 have systemd-analyze || missing="$missing systemd"
 have strace || missing="$missing strace"
+[ -f /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates"
 [ -n "$missing" ] || exit 0
 
 give_up() {
