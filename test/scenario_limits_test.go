@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/gorilla/websocket"
@@ -334,4 +335,54 @@ func TestOrigins(t *testing.T) {
 	if _, connects := may(""); !connects {
 		t.Error("an app that is no page cannot connect")
 	}
+}
+
+// TestLoadIsShed: with ratelimiter of openim-api.yml calls are refused while the CPU
+// is busy and more is under way than gets done; the threshold of one per mille makes
+// every CPU a busy one.
+func TestLoadIsShed(t *testing.T) {
+	t.Parallel()
+	b := startBusiness(t)
+	released := make(chan struct{})
+	b.on(cmdBeforeSingle, hangsUntil(released, approval))
+	n := startNode(t, setup{files: map[string]string{
+		"openim-api.yml": "ratelimiter: {enable: true, cpuThreshold: 1}\n",
+		"webhooks.yml":   "url: " + b.URL + "\nbeforeDeadline: 60s\nbeforeSendSingleMsg: {enable: true, timeout: 60, failedContinue: false}\n",
+	}})
+	n.register(t, "alice", "bob")
+	const waiting = 12
+	var answered sync.WaitGroup
+	for i := range waiting {
+		answered.Go(func() {
+			// At first nothing is known of what gets done, or not enough.
+			for {
+				r, err := n.rest(t.Context(), "load", "/msg/send_msg", map[string]any{
+					"sendID": "alice", "recvID": "bob", "senderPlatformID": platformIOS, "content": map[string]any{"content": fmt.Sprint(i)},
+					"contentType": contentText, "sessionType": singleChat,
+				}, nil)
+				if err == nil && r.ErrCode == 429 {
+					continue
+				}
+				if err != nil || r.ErrCode != 0 {
+					t.Errorf("a send that was begun: %+v, %v", r, err)
+				}
+				return
+			}
+		})
+	}
+	b.awaitCount(t, 2, cmdBeforeSingle)
+	p := n.peer(t, "127.0.0.31")
+	var a answer
+	poll(t, "a call to be refused", func() bool { a = p.ask(t, n.admin); return a.status != http.StatusOK })
+	a.tooMany(t, "busy")
+	if a.header.Get("X-RateLimit-Policy") != "BBR" || a.header.Get("X-RateLimit-Remaining") != "0" || a.header.Get("X-RateLimit-Limit") == "" {
+		t.Errorf("headers %v", a.header)
+	}
+	// Who waits on purpose, and the files, are not concerned.
+	if a := p.do(t, http.MethodGet, "/healthz", ""); a.status != http.StatusOK {
+		t.Errorf("healthz: status %d", a.status)
+	}
+	close(released)
+	answered.Wait()
+	poll(t, "calls to be taken again", func() bool { return p.ask(t, n.admin).status == http.StatusOK })
 }

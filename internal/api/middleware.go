@@ -138,6 +138,32 @@ func (s *server) failToken(w http.ResponseWriter, r *http.Request, from netip.Ad
 	s.answers.fail(w, r, err)
 }
 
+// shed refuses calls while there is more to do than can be done. What waits on
+// purpose is no load.
+func (s *server) shed(next http.Handler) http.Handler {
+	if s.Load == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost || waits[r.URL.Path] {
+			next.ServeHTTP(w, r)
+			return
+		}
+		began, ok := s.Load.Enter()
+		if !ok {
+			h := w.Header()
+			h.Set("Retry-After", "1")
+			h.Set("X-RateLimit-Policy", "BBR")
+			h.Set("X-RateLimit-Limit", strconv.Itoa(s.Load.Limit()))
+			h.Set("X-RateLimit-Remaining", "0")
+			s.answers.failStatus(w, r, http.StatusTooManyRequests, im.ErrTooManyRequests.With("the server is busy"))
+			return
+		}
+		defer s.Load.Leave(began)
+		next.ServeHTTP(w, r)
+	})
+}
+
 // tooMany refuses a request that a limit forbids.
 func (s *server) tooMany(w http.ResponseWriter, r *http.Request, v edge.Verdict) {
 	w.Header().Set("Retry-After", strconv.Itoa(v.RetryAfter()))

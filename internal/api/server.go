@@ -67,6 +67,7 @@ type Options struct {
 	Peers   *edge.Peers                 // knows clients' addresses; nil trusts no proxy
 	Origins *edge.Origins               // of pages whose answers browsers may read; nil allows all
 	Limits  *edge.Limiter               // nil has none
+	Load    *edge.Shedder               // of calls; nil refuses none
 
 	MaxBody int64 // bytes of a request body
 	// PublicURL is the address in links to objects, "" for the one that was called.
@@ -106,6 +107,7 @@ func New(o Options) http.Handler {
 	h := s.routes()
 	for _, wrap := range []func(http.Handler) http.Handler{ // from the inside out
 		s.identify,
+		s.shed,
 		s.limitBody,
 		s.files,
 		s.cors,

@@ -133,7 +133,7 @@ func build(ctx context.Context, o Options) (*server, error) {
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	s := &server{options: o, front: newFront(), metrics: metrics.New(o.Version), again: make(chan struct{}, 1)}
+	s := &server{options: o, front: newFront(c), metrics: metrics.New(o.Version), again: make(chan struct{}, 1)}
 	o.Logger = slog.New(s.warnings.Handler(o.Logger.Handler()))
 	s.log = o.Logger
 	useEdge, err := s.front.prepare(c.Edge)
@@ -200,7 +200,7 @@ func build(ctx context.Context, o Options) (*server, error) {
 	s.gateway = gateway.New(gateway.Options{
 		MaxConns: c.Gateway.MaxConns, MaxFrameBytes: c.Gateway.MaxFrameBytes, HandshakeTimeout: c.Gateway.HandshakeTimeout,
 		Auth: s.auth, Messages: messages, Presence: s.presence, Hub: hub, Tracer: s.tracer, Logger: o.Logger,
-		Peers: s.front.peers, Origins: s.front.origins, Limits: s.front.limits,
+		Peers: s.front.peers, Origins: s.front.origins, Limits: s.front.limits, Load: s.front.handshakes,
 	})
 	s.outbox = outbox.New(s.store, outbox.Options{
 		Retry:  outbox.Retry(c.Webhooks.Retry),

@@ -52,7 +52,7 @@ func services(ctx context.Context, s *server, messages *message.Service, o onlin
 		Kick: func(ctx context.Context, userID string, p im.Platform) {
 			o.hub.Kick(ctx, userID, []im.Platform{p}, "")
 		},
-		Tools: handlerTools{s.listens, s.desk}, Why: s.desk.Why, Config: s.config, Restart: s.restart, Version: s.options.Version, Peers: s.front.peers, Origins: s.front.origins, Limits: s.front.limits,
+		Tools: handlerTools{s.listens, s.desk}, Why: s.desk.Why, Config: s.config, Restart: s.restart, Version: s.options.Version, Peers: s.front.peers, Origins: s.front.origins, Limits: s.front.limits, Load: s.front.calls,
 		MaxBody: c.API.MaxBodyBytes, CompressionLevel: c.API.CompressionLevel, PublicURL: c.Object.PublicURL, GrafanaURL: c.API.GrafanaURL, Meter: s.metrics.Route, Tracer: s.tracer, Logger: s.log,
 	}, nil
 }

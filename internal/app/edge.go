@@ -18,10 +18,21 @@ type front struct {
 	peers   *edge.Peers
 	origins *edge.Origins
 	limits  *edge.Limiter
+	// calls and handshakes refuse load; nil when they are not to.
+	calls, handshakes *edge.Shedder
 }
 
-func newFront() front {
-	return front{&edge.Peers{}, &edge.Origins{}, edge.NewLimiter(edge.Limits{}, time.Now)}
+func newFront(c *config.Config) front {
+	return front{&edge.Peers{}, &edge.Origins{}, edge.NewLimiter(edge.Limits{}, time.Now), shedder(c.API.RateLimit), shedder(c.Gateway.RateLimit)}
+}
+
+func shedder(c config.RateLimit) *edge.Shedder {
+	if !c.Enable {
+		return nil
+	}
+	return edge.NewShedder(edge.ShedderOptions{
+		Window: c.Window, Buckets: c.Bucket, Threshold: c.CPUThreshold, Now: time.Now, CPU: edge.ProcessCPU(),
+	})
 }
 
 // prepare reads what the configuration says about it; the function it returns
@@ -107,6 +118,8 @@ func (s *server) edgeFigures(emit metrics.Emit) {
 	for _, r := range edge.Rules() {
 		emit(metrics.LimitRefusals, float64(s.front.limits.Refused(r)), r.String())
 	}
+	emit(metrics.LimitRefusals, float64(s.front.calls.Refused()), "load_calls")
+	emit(metrics.LimitRefusals, float64(s.front.handshakes.Refused()), "load_handshakes")
 	unusable, ends := 0.0, 0.0
 	for _, b := range s.config.Status().Beside {
 		if b.Problem != "" {

@@ -224,24 +224,25 @@ func commonBlocks() []key {
 	return []key{rpcBlock(), metricsBlock(), limiterBlock(), breakerBlock()}
 }
 
-func workingLimiter(bind func(*draft) *RateLimit) key {
-	const notYet = "load is not shed by CPU use yet"
-	effect := func(what string) string { return what + "; answered with HTTP 429" }
+// workingLimiter is the block in the files where it has an effect; what says
+// what is refused.
+func workingLimiter(what string, bind func(*draft) *RateLimit) key {
 	return sect("ratelimiter",
 		key{
-			name: "enable", kind: boolean, verdict: Adapt, doc: effect("shed load when the CPU is busy"), notYet: notYet,
+			name: "enable", kind: boolean, verdict: Adapt, doc: "refuse " + what + " with 429 while the CPU is busy and more is under way than was lately done",
 			bind: func(d *draft) any { return &bind(d).Enable },
 		},
 		key{
-			name: "window", kind: duration, verdict: Adapt, doc: "time over which the CPU is watched", notYet: notYet,
+			name: "window", kind: duration, verdict: Adapt, doc: "the past that tells how much is done at a time",
 			bind: func(d *draft) any { return &bind(d).Window },
 		},
 		key{
-			name: "bucket", kind: integer, verdict: Adapt, doc: "parts of the window", notYet: notYet,
+			name: "bucket", kind: integer, verdict: Adapt, lo: 1, hi: 100_000, doc: "parts of the window",
 			bind: func(d *draft) any { return &bind(d).Bucket },
 		},
 		key{
-			name: "cpuThreshold", kind: integer, verdict: Adapt, doc: "CPU use, per mille, above which load is shed", notYet: notYet,
+			name: "cpuThreshold", kind: integer, verdict: Adapt, lo: 1, hi: 1000,
+			doc:  "use of the CPUs by this process, per mille of those it may use, above which the CPU is busy",
 			bind: func(d *draft) any { return &bind(d).CPUThreshold },
 		},
 	)

@@ -209,7 +209,7 @@ func apiSchema() *file {
 					bind: func(d *draft) any { return &d.API.GrafanaURL },
 				},
 			),
-			workingLimiter(func(d *draft) *RateLimit { return &d.API.RateLimit }),
+			workingLimiter("calls", func(d *draft) *RateLimit { return &d.API.RateLimit }),
 			breakerBlock(), rpcBlock(),
 		},
 	}
@@ -248,7 +248,7 @@ func gatewaySchema() *file {
 				doc: "3.7 and 3.8.0: use multiLogin.policy in share.yml", bind: func(d *draft) any { return &d.Share.MultiLogin.Policy },
 			},
 			rpcBlock(), metricsBlock(),
-			workingLimiter(func(d *draft) *RateLimit { return &d.Gateway.RateLimit }),
+			workingLimiter("handshakes", func(d *draft) *RateLimit { return &d.Gateway.RateLimit }),
 			breakerBlock(),
 		},
 	}

@@ -31,6 +31,7 @@ type Options struct {
 	Peers    *edge.Peers   // knows clients' addresses; nil trusts no proxy
 	Origins  *edge.Origins // nil allows all
 	Limits   *edge.Limiter // nil has none
+	Load     *edge.Shedder // of handshakes; nil refuses none
 	Tracer   *trace.Tracer // nil for none
 	Logger   *slog.Logger
 	Now      func() time.Time

@@ -131,6 +131,12 @@ func (s *Server) handshake(w http.ResponseWriter, r *http.Request) {
 		refuse(w, im.ErrNoPermission.With("pages of this origin may not connect"))
 		return
 	}
+	began, ok := s.options.Load.Enter()
+	if !ok {
+		refuse(w, im.ErrTooManyRequests.With("the server is busy"))
+		return
+	}
+	defer s.options.Load.Leave(began)
 	if s.count.Add(1) > int64(s.options.MaxConns) {
 		s.count.Add(-1)
 		refuse(w, im.ErrConnOverLimit)
