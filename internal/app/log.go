@@ -9,7 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/parley-im/parley/internal/config"
 	"github.com/parley-im/parley/internal/im"
@@ -17,17 +19,52 @@ import (
 )
 
 // levels maps OpenIM's remainLogLevel: 0 fatal, 1 panic, 2 error, 3 warn,
-// 4 info, 5 debug, 6 debug with SQL.
+// 4 info, 5 debug, 6 debug with SQL. There is nothing below an error, and statements
+// are not logged: 6 is what OpenIM ships, and they would cost more than messages.
 var levels = []slog.Level{slog.LevelError, slog.LevelError, slog.LevelError, slog.LevelWarn, slog.LevelInfo, slog.LevelDebug, slog.LevelDebug}
 
 // Logs is the server's log. Where it goes and what it shows may change while it
 // is written.
 type Logs struct {
 	stdout io.Writer
+	lines  [len(lineLevels)]atomic.Int64
 
 	// mu keeps a destination open while something is written to it.
 	mu   sync.RWMutex
 	dest destination
+}
+
+// lineLevels are the levels that lines are counted by, the worst first.
+var lineLevels = [...]slog.Level{slog.LevelError, slog.LevelWarn, slog.LevelInfo, slog.LevelDebug}
+
+// Lines counts the lines that were written, by level.
+func (l *Logs) Lines() map[slog.Level]int64 {
+	out := make(map[slog.Level]int64, len(lineLevels))
+	for i, level := range lineLevels {
+		out[level] = l.lines[i].Load()
+	}
+	return out
+}
+
+func (l *Logs) count(level slog.Level) {
+	for i, at := range lineLevels {
+		if level >= at || i == len(lineLevels)-1 {
+			l.lines[i].Add(1)
+			return
+		}
+	}
+}
+
+// longest is how much isSimplify leaves of a text.
+const longest = 1024
+
+func simplify(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindString {
+		if s := a.Value.String(); len(s) > longest && a.Key != "stack" {
+			a.Value = slog.StringValue(strings.ToValidUTF8(s[:longest], "") + "…")
+		}
+	}
+	return a
 }
 
 // destination is where log.yml sends lines.
@@ -106,6 +143,9 @@ func (l *Logs) open(c config.Log) (destination, error) {
 		}
 	}
 	o := &slog.HandlerOptions{Level: levels[min(max(c.Level, 0), len(levels)-1)]}
+	if c.Simplify {
+		o.ReplaceAttr = simplify
+	}
 	d.handler = slog.NewTextHandler(out, o)
 	if c.JSON {
 		d.handler = slog.NewJSONHandler(out, o)
@@ -128,6 +168,7 @@ func (h logsHandler) Enabled(ctx context.Context, level slog.Level) bool {
 
 // Handle implements slog.Handler.
 func (h logsHandler) Handle(ctx context.Context, r slog.Record) error {
+	h.logs.count(r.Level)
 	h.logs.mu.RLock()
 	defer h.logs.mu.RUnlock()
 	to := h.logs.dest.handler

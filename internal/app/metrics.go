@@ -5,10 +5,12 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/parley-im/parley/internal/delivery"
+	"github.com/parley-im/parley/internal/edge"
 	"github.com/parley-im/parley/internal/gateway"
 	"github.com/parley-im/parley/internal/im"
 	"github.com/parley-im/parley/internal/message"
@@ -31,7 +33,7 @@ type measured struct {
 // measure tells metrics where to read.
 func (s *server) measure(hub *gateway.Hub, messages *message.Service, asking *delivery.Asking) *measured {
 	m := &measured{server: s, hub: hub, messages: messages, asking: asking}
-	s.metrics.From(m.gatewayFigures, s.edgeFigures, m.queueFigures, m.outboxFigures, m.webhookFigures, m.tableFigures)
+	s.metrics.From(m.gatewayFigures, s.edgeFigures, m.queueFigures, m.edgeFigures, m.outboxFigures, m.webhookFigures, m.tableFigures)
 	return m
 }
 
@@ -88,6 +90,18 @@ func (m *measured) queueFigures(emit metrics.Emit) {
 		}
 	}
 	emit(metrics.DeliveriesSkipped, float64(m.asking.Skipped()))
+}
+
+func (m *measured) edgeFigures(emit metrics.Emit) {
+	for _, r := range edge.Rules() {
+		emit(metrics.LimitRefused, float64(m.front.limits.Refused(r)), r.String())
+	}
+	if m.options.Logs == nil {
+		return
+	}
+	for level, n := range m.options.Logs.Lines() {
+		emit(metrics.LogLines, float64(n), strings.ToLower(level.String()))
+	}
 }
 
 func (m *measured) outboxFigures(emit metrics.Emit) {

@@ -24,7 +24,7 @@ func TestMeasure(t *testing.T) {
 	for _, f := range metrics.Figures() {
 		switch f.Name {
 		case metrics.OutboxBusy.Name, metrics.WebhookOutcomes.Name, metrics.WebhookBreaker.Name, metrics.WebhookPaused.Name,
-			metrics.JobLastRun.Name, "parley_push_results_total": // need webhooks, push and a server that runs
+			metrics.JobLastRun.Name, metrics.LogLines.Name, "parley_push_results_total": // need webhooks, push, a log and a server that runs
 		default:
 			if !found[f.Name] {
 				t.Errorf("%s is missing", f.Name)

@@ -370,20 +370,20 @@ func logSchema() *file {
 				bind: func(d *draft) any { return &d.Log.StorageLocation },
 			},
 			{
-				name: "rotationTime", kind: hours, lo: 1, hi: 100000, doc: "hours per log file",
+				name: "rotationTime", kind: hours, lo: 1, hi: 100000, doc: "hours per log file, counted from midnight",
 				bind: func(d *draft) any { return &d.Log.RotationTime },
 			},
 			{
-				name: "remainRotationCount", kind: integer, lo: 0, hi: 100000, doc: "log files to keep",
+				name: "remainRotationCount", kind: integer, lo: 0, hi: 100000, doc: "log files to keep beside the current one",
 				bind: func(d *draft) any { return &d.Log.RemainRotationCount },
 			},
 			{
 				name: "remainLogLevel", kind: integer, lo: 0, hi: 6, bind: func(d *draft) any { return &d.Log.Level },
-				doc: "0 fatal, 1 panic, 2 error, 3 warn, 4 info, 5 debug, 6 debug with SQL",
+				doc: "0, 1 and 2 error, 3 warn, 4 info, 5 and 6 debug; OpenIM's 0 and 1 are fatal and panic, and its 6 has the statements of the database, too",
 			},
 			{name: "isStdout", kind: boolean, doc: "log to standard output", bind: func(d *draft) any { return &d.Log.Stdout }},
 			{name: "isJson", kind: boolean, doc: "log JSON lines", bind: func(d *draft) any { return &d.Log.JSON }},
-			{name: "isSimplify", kind: boolean, doc: "shorten long values", bind: func(d *draft) any { return &d.Log.Simplify }},
+			{name: "isSimplify", kind: boolean, doc: "cut values after 1,024 bytes", bind: func(d *draft) any { return &d.Log.Simplify }},
 			{name: "withStack", verdict: Ignore, doc: "unused upstream as well"},
 		},
 	}

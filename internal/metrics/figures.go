@@ -103,6 +103,8 @@ var (
 	CheckState          = figure(gauge, "check_state", "What /readyz finds: 0 all right, 1 a warning, 2 not ready.", "check")
 	DiskFree            = figure(gauge, "disk_free_bytes", "Free in the file system of the data directory.")
 	DiskSize            = figure(gauge, "disk_size_bytes", "Size of the file system of the data directory.")
+	LogLines            = figure(counter, "log_lines_total", "Lines of the log that were written.", "level")
+	LimitRefused        = figure(counter, "limit_refused_total", "What limits on addresses, users and connections forbade.", "limit")
 	SendsInFlight       = figure(gauge, "sends_in_flight", "Sends under way, handlers being asked included.")
 	QueueLength         = figure(gauge, "queue_length", "What waits in a queue in memory.", "queue")
 	QueueLimit          = figure(gauge, "queue_limit", "What a queue in memory holds at most.", "queue")
