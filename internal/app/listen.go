@@ -8,6 +8,7 @@ import (
 
 	"github.com/parley-im/parley/internal/api"
 	"github.com/parley-im/parley/internal/store"
+	"github.com/parley-im/parley/internal/trial"
 	"github.com/parley-im/parley/internal/webhook/desk"
 	"github.com/parley-im/parley/internal/webhook/listen"
 )
@@ -27,6 +28,9 @@ func (s *server) dropListener(ctx context.Context, endpoint string) (more bool) 
 	waiting, err := s.store.Backlogs(ctx)
 	if err == nil && !slices.ContainsFunc(waiting, func(b store.Backlog) bool { return b.Endpoint == endpoint }) {
 		return false
+	}
+	if endpoint == trial.Endpoint && s.trial.State().Running {
+		return false // another began, which will end
 	}
 	if err == nil {
 		_, err = s.hooks.Drop(ctx, endpoint)

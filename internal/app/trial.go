@@ -47,7 +47,7 @@ func (s *server) newTrial() *trial.Service {
 		// The phones call this very process, whatever name its certificate has.
 		TLS:     &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // as said
 		Changed: s.reloadWebhooks,
-		Left:    func(endpoint string) { s.listens.Left(endpoint) },
+		Left:    func() { s.listens.Left(trial.Endpoint) },
 		Logger:  s.log,
 	})
 }
@@ -91,7 +91,7 @@ func (s *server) socketURL(l net.Listener) string {
 type handlers struct{ s *server }
 
 func (h handlers) RoundTrip(r *http.Request) (*http.Response, error) {
-	if strings.HasPrefix(r.URL.Host, trial.EndpointPrefix) {
+	if r.URL.Host == trial.Endpoint {
 		return h.s.trial.RoundTrip(r)
 	}
 	return h.s.listens.RoundTrip(r)
@@ -99,5 +99,5 @@ func (h handlers) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // temporary reports whether an endpoint is one that comes and goes by itself.
 func temporary(endpoint string) bool {
-	return strings.HasPrefix(endpoint, listen.EndpointPrefix) || strings.HasPrefix(endpoint, trial.EndpointPrefix)
+	return strings.HasPrefix(endpoint, listen.EndpointPrefix) || endpoint == trial.Endpoint
 }

@@ -276,7 +276,7 @@ func TestTrialIsApart(t *testing.T) {
 	if kicked := find(t, n.until(trial.Failed), trial.Failed); kicked.Phone != 1 || !strings.Contains(kicked.Text, "logged out") {
 		t.Errorf("a phone that was kicked: %+v", kicked)
 	}
-	if err := n.server.trial.End(t.Context(), "enough"); err != nil {
+	if err := n.server.trial.End(t.Context(), trial.Ended, "imAdmin"); err != nil {
 		t.Fatal(err)
 	}
 	if n.server.trial.Send(0, "late") == nil || n.server.trial.State().Running {
@@ -295,7 +295,7 @@ func TestTrialIsApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, st := range states {
-		if strings.HasPrefix(st.Name, trial.EndpointPrefix) && st.Kind != "removed" {
+		if st.Name == trial.Endpoint && st.Kind != "removed" {
 			t.Errorf("its endpoint is still there: %+v", st)
 		}
 	}

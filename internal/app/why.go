@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/parley-im/parley/internal/presence"
+	"github.com/parley-im/parley/internal/trial"
 	"github.com/parley-im/parley/internal/webhook/explain"
 )
 
@@ -12,7 +13,7 @@ import (
 func (s *server) explainer() *explain.Explainer {
 	return &explain.Explainer{
 		Store: s.store, Config: s.config, IsAdmin: s.auth.IsAdmin, Online: platformNames(s.presence), Endpoints: s.endpointStates,
-		LostLogRows: s.hooks.LostLogRows, Now: time.Now,
+		LostLogRows: s.hooks.LostLogRows, Now: time.Now, MadeUp: trial.IsUser,
 	}
 }
 

@@ -42,7 +42,7 @@ func chatOf(s *store.Store, a *auth.Service) Chat {
 func noTrial() *trial.Service {
 	return trial.New(trial.Options{
 		Prepare: func(context.Context, []im.User) error { return errors.New("no phones here") },
-		Changed: func(context.Context) error { return nil }, Left: func(string) {},
+		Changed: func(context.Context) error { return nil }, Left: func() {},
 	})
 }
 

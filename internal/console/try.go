@@ -27,7 +27,7 @@ func tryPage(c *Console) *page {
 				return done{say: "done.try.send"}, c.Trial.Send(int(atoi(r.PostFormValue("phone"))), r.PostFormValue("text"))
 			}},
 			{name: "end", do: func(r *request) (done, error) {
-				return done{say: "done.try.end"}, c.Trial.End(r.Context(), r.lang.text("try.ended", r.userID()))
+				return done{say: "done.try.end"}, c.Trial.End(r.Context(), trial.Ended, r.userID())
 			}},
 		},
 		streams: []stream{{name: "live", run: c.watchTrial}},

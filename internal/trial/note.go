@@ -37,7 +37,7 @@ type Note struct {
 	ID          string // of the message, its client's; and of the operation
 	ServerMsgID string
 	Seq         int64
-	Text        string // of the message, or of the refusal
+	Text        string // of the message or of the refusal; who ended the trial
 	Code        int
 
 	Callback, Command string
@@ -67,7 +67,7 @@ func (s *Service) State() State {
 	defer s.mu.Unlock()
 	st := State{Begun: s.begun, Last: s.next - 1}
 	if c := s.current; c != nil {
-		st.Running, st.By, st.Settings, st.Began, st.Left = c.ending == "", c.by, c.settings, c.began, mostSends-c.sends
+		st.Running, st.By, st.Settings, st.Began, st.Left = !c.ending, c.by, c.settings, c.began, mostSends-c.sends
 		st.Until = c.touched.Add(idle)
 		if last := c.began.Add(longest); last.Before(st.Until) {
 			st.Until = last

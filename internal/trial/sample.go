@@ -61,7 +61,7 @@ func (s *Service) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	before := strings.HasPrefix(command, "callbackBefore")
 	id, text := messageOf(body)
-	set, ok := s.asked(r.URL.Host, before, Note{
+	set, ok := s.asked(before, Note{
 		Kind: Asked, Phone: None, ID: id, Command: command, Callback: callbackKey(command), Body: shown(body),
 	})
 	if !ok {
@@ -108,10 +108,10 @@ func messageOf(body []byte) (clientMsgID, text string) {
 }
 
 // asked notes a before-call and says how to answer.
-func (s *Service) asked(host string, before bool, n Note) (Settings, bool) {
+func (s *Service) asked(before bool, n Note) (Settings, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.current == nil || host != EndpointPrefix+s.current.id {
+	if s.current == nil {
 		return Settings{}, false
 	}
 	if before {

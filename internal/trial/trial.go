@@ -10,7 +10,6 @@ package trial
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -45,10 +44,14 @@ var Users = [2]im.User{
 	{UserID: "try_parley_ben", Nickname: "Ben (try it)"},
 }
 
+// IsUser reports whether a user is one of them.
+func IsUser(userID string) bool { return userID == Users[0].UserID || userID == Users[1].UserID }
+
 var platforms = [2]im.Platform{im.PlatformIOS, im.PlatformAndroid}
 
-// EndpointPrefix begins the names of the sample handler's endpoints.
-const EndpointPrefix = "parley-try-"
+// Endpoint is the name of the sample handler's endpoint, and the host of its
+// address.
+const Endpoint = "parley-try"
 
 // Handler says who is asked and told about what the phones do.
 type Handler string
@@ -58,6 +61,18 @@ const (
 	Sample     Handler = "sample"
 	Configured Handler = "configured" // those of webhooks.yml, as for everybody
 	Nobody     Handler = "nobody"
+)
+
+// Why a trial ended.
+type Why string
+
+// Reasons.
+const (
+	Ended   Why = "ended" // by somebody
+	Unused  Why = "unused"
+	TimeUp  Why = "time-up"
+	Stopped Why = "stopped" // with the server
+	Failure Why = "failure" // it could not begin
 )
 
 // Settings are what can be changed during a trial.
@@ -94,8 +109,8 @@ type Options struct {
 	TLS     *tls.Config // for wss://
 	// Changed is called when Webhook says something else.
 	Changed func(ctx context.Context) error
-	// Left is told of an endpoint that is gone, and for which events may wait.
-	Left   func(endpoint string)
+	// Left is called when Endpoint is gone and events may wait for it.
+	Left   func()
 	Logger *slog.Logger
 	Now    func() time.Time
 }
@@ -116,7 +131,6 @@ type Service struct {
 
 // session is one trial. Its fields are guarded by Service.mu.
 type session struct {
-	id       string
 	by       string
 	settings Settings
 	phones   [2]*phone.Phone
@@ -124,7 +138,7 @@ type session struct {
 	touched  time.Time
 	sends    int
 	limit    *rate.Limiter
-	ending   string // why, once it ends
+	ending   bool
 }
 
 // ErrNone is returned while no trial runs.
@@ -153,8 +167,7 @@ func (s *Service) Webhook() *webhook.Trial {
 	case Configured:
 		t.Real = true
 	case Sample:
-		t.Endpoint = EndpointPrefix + s.current.id
-		t.URL = webhook.ListenScheme + "://" + t.Endpoint
+		t.Endpoint, t.URL = Endpoint, webhook.ListenScheme+"://"+Endpoint
 		on := webhook.Callback{Enable: true, Timeout: patience, FailedContinue: set.FailedContinue}
 		t.Callbacks = map[string]webhook.Callback{
 			"beforeSendSingleMsg": on, "afterSendSingleMsg": on, "afterUserOnline": on, "afterUserOffline": on,
@@ -172,7 +185,7 @@ func (s *Service) Begin(ctx context.Context, by string, set Settings) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	now := s.o.Now()
-	c := &session{id: strings.ToLower(rand.Text()[:12]), by: by, settings: set, began: now, touched: now, limit: rate.NewLimiter(perSecond, perSecond)}
+	c := &session{by: by, settings: set, began: now, touched: now, limit: rate.NewLimiter(perSecond, perSecond)}
 	s.mu.Lock()
 	if s.current != nil {
 		s.mu.Unlock()
@@ -183,7 +196,7 @@ func (s *Service) Begin(ctx context.Context, by string, set Settings) error {
 	s.wake()
 	s.mu.Unlock()
 	if err := s.begin(ctx, c); err != nil {
-		s.end(context.WithoutCancel(ctx), c, "it could not begin")
+		s.end(context.WithoutCancel(ctx), c, Failure, "")
 		return err
 	}
 	s.o.Logger.InfoContext(ctx, "trial began", slog.String("by", by), slog.String("handler", string(set.Handler)))
@@ -267,7 +280,7 @@ func (s *Service) takeSend(from int, text string) (*phone.Phone, string, error) 
 	defer s.mu.Unlock()
 	c := s.current
 	switch {
-	case c == nil || c.ending != "" || c.phones[from] == nil:
+	case c == nil || c.ending || c.phones[from] == nil:
 		return nil, "", ErrNone
 	case c.sends >= mostSends:
 		return nil, "", im.ErrArgs.With("a trial ends after %d messages: begin another", mostSends)
@@ -282,7 +295,7 @@ func (s *Service) takeSend(from int, text string) (*phone.Phone, string, error) 
 }
 
 // End ends the trial.
-func (s *Service) End(ctx context.Context, why string) error {
+func (s *Service) End(ctx context.Context, why Why, by string) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	s.mu.Lock()
@@ -291,14 +304,14 @@ func (s *Service) End(ctx context.Context, why string) error {
 	if c == nil {
 		return ErrNone
 	}
-	s.end(context.WithoutCancel(ctx), c, why)
+	s.end(context.WithoutCancel(ctx), c, why, by)
 	return nil
 }
 
 // end is called with changing held.
-func (s *Service) end(ctx context.Context, c *session, why string) {
+func (s *Service) end(ctx context.Context, c *session, why Why, by string) {
 	s.mu.Lock()
-	c.ending = why
+	c.ending = true
 	phones := c.phones
 	s.mu.Unlock()
 	for i, p := range phones {
@@ -311,15 +324,15 @@ func (s *Service) end(ctx context.Context, c *session, why string) {
 		}
 	}
 	s.mu.Lock()
-	s.add(Note{Kind: Over, Phone: None, Text: why})
+	s.add(Note{Kind: Over, Phone: None, Reason: string(why), Text: by})
 	s.current = nil
 	s.wake()
 	s.mu.Unlock()
 	if err := s.o.Changed(ctx); err != nil {
 		s.o.Logger.WarnContext(ctx, "sample handler of a trial could not be removed", slog.Any("error", err))
 	}
-	s.o.Left(EndpointPrefix + c.id)
-	s.o.Logger.InfoContext(ctx, "trial ended", slog.String("why", why))
+	s.o.Left()
+	s.o.Logger.InfoContext(ctx, "trial ended", slog.String("why", string(why)))
 }
 
 // Run ends trials whose time is up, until ctx ends.
@@ -332,7 +345,7 @@ func (s *Service) Run(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 			if why := s.overdue(); why != "" {
-				if err := s.End(ctx, why); err != nil && !errors.Is(err, ErrNone) {
+				if err := s.End(ctx, why, ""); err != nil && !errors.Is(err, ErrNone) {
 					return err
 				}
 			}
@@ -340,7 +353,7 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
-func (s *Service) overdue() string {
+func (s *Service) overdue() Why {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.o.Now()
@@ -348,15 +361,15 @@ func (s *Service) overdue() string {
 	case c == nil:
 		return ""
 	case now.Sub(c.touched) > idle:
-		return "nobody used it"
+		return Unused
 	case now.Sub(c.began) > longest:
-		return "its time is up"
+		return TimeUp
 	}
 	return ""
 }
 
 // Shutdown ends the trial with the server.
-func (s *Service) Shutdown(ctx context.Context) { _ = s.End(ctx, "the server stops") }
+func (s *Service) Shutdown(ctx context.Context) { _ = s.End(ctx, Stopped, "") }
 
 // owner writes down what happens on a phone.
 type owner struct {

@@ -22,7 +22,7 @@ type kit struct {
 	mu      sync.Mutex
 	now     time.Time
 	changes []webhook.Trial // at each Changed
-	left    []string
+	left    int
 	logouts int
 	fail    error // of Prepare
 }
@@ -62,7 +62,7 @@ func newKit(t *testing.T) *kit {
 		Logout:  func(context.Context, string, im.Platform) error { k.logouts++; return nil },
 		Address: func() string { return "ws" + strings.TrimPrefix(gateway.URL, "http") },
 		Changed: func(context.Context) error { k.changes = append(k.changes, *k.Webhook()); return nil },
-		Left:    func(endpoint string) { k.left = append(k.left, endpoint) },
+		Left:    func() { k.left++ },
 		Now:     k.clock,
 	})
 	t.Cleanup(func() { k.Shutdown(context.Background()) })
@@ -77,11 +77,11 @@ func TestEndsByItself(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		steps []time.Duration // between sends
-		want  string
+		want  Why
 	}{
-		{"unused", []time.Duration{idle + time.Second}, "nobody used it"},
+		{"unused", []time.Duration{idle + time.Second}, Unused},
 		{"used", []time.Duration{idle - time.Second, idle - time.Second}, ""},
-		{"used for long", []time.Duration{idle - 1, idle - 1, idle - 1, idle - 1, idle - 1, idle - 1, time.Minute}, "its time is up"},
+		{"used for long", []time.Duration{idle - 1, idle - 1, idle - 1, idle - 1, idle - 1, idle - 1, time.Minute}, TimeUp},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			k := newKit(t)
@@ -102,11 +102,11 @@ func TestEndsByItself(t *testing.T) {
 			if c.want == "" {
 				return
 			}
-			if err := k.End(t.Context(), c.want); err != nil {
+			if err := k.End(t.Context(), c.want, ""); err != nil {
 				t.Fatal(err)
 			}
-			if st := k.State(); st.Running || k.logouts != 2 || len(k.left) != 1 || !strings.HasPrefix(k.left[0], EndpointPrefix) {
-				t.Errorf("left behind: %+v, %d logged out, %v", st, k.logouts, k.left)
+			if st := k.State(); st.Running || k.logouts != 2 || k.left != 1 {
+				t.Errorf("left behind: %+v, %d logged out, %d", st, k.logouts, k.left)
 			}
 			if last := k.changes[len(k.changes)-1]; last.URL != "" || last.Real || last.Users[0] != Users[0].UserID {
 				t.Errorf("the users are set apart as %+v", last)

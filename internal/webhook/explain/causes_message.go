@@ -92,6 +92,15 @@ func list(ids []string) string {
 	return strings.Join(ids, ", ")
 }
 
+// checkMadeUp: what the two users of a trial say to each other is the trial's.
+func checkMadeUp(s *subject) []Finding {
+	if !s.MadeUp || !s.on() || s.called() {
+		return nil
+	}
+	return s.finding(Problem, CauseMadeUp, fmt.Sprintf("%s and %s are made up, for trying things: handlers hear of their messages only when the trial is switched to the configured ones",
+		s.Message.SendID, s.Message.RecvID), "choose the handlers of webhooks.yml on the console's page Try it, or send between other users")
+}
+
 // checkSender: nobody is asked about an administrator's single messages.
 func checkSender(s *subject) []Finding {
 	if s.desc.ID != registry.BeforeSendSingleMsg || s.Message == nil || !s.SenderAdmin || !s.config.Enable || s.called() {

@@ -52,6 +52,7 @@ const (
 	CauseAttention   = "attention-ids"
 	CauseTypes       = "content-types"
 	CauseAdminSender = "sender-is-admin"
+	CauseMadeUp      = "made-up-users"
 	CauseNotStored   = "not-stored"
 	CauseOnline      = "receiver-online"
 
@@ -93,6 +94,7 @@ type Facts struct {
 
 	Message     *im.Message // stored; nil when it is none or is not found
 	SenderAdmin bool
+	MadeUp      bool     // the message is between the users of a trial
 	OnlineOn    []string // platforms of the receiver, now
 	Deliveries  []store.Delivery
 	Waiting     []Waiting
@@ -210,7 +212,7 @@ func (s *subject) enableSource() string {
 // checks find causes. Each looks at one callback and knows one mistake.
 var checks = []func(*subject) []Finding{
 	checkNesting, checkMisspelled, checkPlaceholder, checkRefused, checkVariable, checkLegacyKey, checkStage, checkOff,
-	checkFilters, checkSender, checkNotStored, checkOnline,
+	checkMadeUp, checkFilters, checkSender, checkNotStored, checkOnline,
 	checkHTML, checkErrorPage, checkRedirect, checkPath, checkMalformed, checkOwnRequest, checkTimeout, checkPatience,
 	checkUnreachable, checkRejected, checkHandlerFault,
 	checkEndpoint, checkQueued, checkDead,

@@ -26,6 +26,7 @@ type Explainer struct {
 	Store       *store.Store
 	Config      *reload.Service
 	IsAdmin     func(userID string) bool
+	MadeUp      func(userID string) bool     // one of those who try things; nil for nobody
 	Online      func(userID string) []string // platforms
 	Endpoints   func(ctx context.Context) ([]Endpoint, error)
 	LostLogRows func() int64
@@ -60,6 +61,7 @@ func (e *Explainer) facts(ctx context.Context, q Question) (Facts, error) {
 	}
 	if m := f.Message; m != nil {
 		f.SenderAdmin = e.IsAdmin(m.SendID)
+		f.MadeUp = e.MadeUp != nil && m.SessionType == im.SingleChat && e.MadeUp(m.SendID) && e.MadeUp(m.RecvID)
 		if m.SessionType == im.SingleChat {
 			f.OnlineOn = e.Online(m.RecvID)
 		}
