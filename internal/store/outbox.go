@@ -293,6 +293,9 @@ func (tx *Tx) ClaimLanes(c Claim) ([]Lane, error) {
 	return lanes, nil
 }
 
+// freeLanes ends all leases.
+const freeLanes = `UPDATE outbox_lane SET due = 0, owner = 0 WHERE owner <> 0`
+
 // dropLeases gives back the lanes that a process which died had taken. Only the
 // embedded store can know: nobody else has it open.
 func (s *Store) dropLeases(ctx context.Context) error {
@@ -300,7 +303,7 @@ func (s *Store) dropLeases(ctx context.Context) error {
 		return nil
 	}
 	return s.Write(ctx, func(tx *Tx) error {
-		n, err := tx.exec("UPDATE outbox_lane SET due = 0, owner = 0 WHERE owner <> 0")
+		n, err := tx.exec(freeLanes)
 		tx.outbox = n > 0
 		if err != nil {
 			return fmt.Errorf("drop outbox leases: %w", err)

@@ -239,6 +239,9 @@ func RestorePostgres(ctx context.Context, url, dir string, snap Snapshot) error 
 				return fmt.Errorf("table %s: %w", t.Name, err)
 			}
 		}
+		if _, err := tx.Exec(ctx, freeLanes); err != nil { // their owners were nodes of the lost server
+			return err
+		}
 		_, err := tx.Exec(ctx, newVersions+dialect{postgres: true}.randomID())
 		return err
 	})

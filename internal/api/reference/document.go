@@ -53,6 +53,7 @@ var tags = []struct{ name, about string }{
 	{"restart", "The process."},
 	{"jssdk", "Overviews for the JavaScript client."},
 	{"statistics", "Numbers by day."},
+	{"operations", "For load balancers and Prometheus."},
 	{"webhook", "Callbacks: events to fetch, endpoints, and tools for those who write handlers."},
 }
 
@@ -135,6 +136,11 @@ func Document(root string) (object, error) {
 			{"responses", object{
 				{"BadBody", object{{"description", "The body cannot be read, or a required key is missing."}, {"content", inJSON(ref("Failure"))}}},
 				{"TooLarge", object{{"description", "The body is larger than the server takes."}, {"content", inJSON(ref("Failure"))}}},
+				{"TooMany", object{
+					{"description", "The address or the user does too much."},
+					{"headers", object{{"Retry-After", object{{"description", "seconds"}, {"schema", object{{"type", "integer"}}}}}}},
+					{"content", inJSON(ref("Failure"))},
+				}},
 				{"Broken", object{{"description", "A defect of the server; there is no body."}}},
 			}},
 			{"schemas", append(object{
@@ -247,7 +253,7 @@ func responses(r api.Route, s *schemas, codes codes) (object, error) {
 	if r.BadBody != 200 {
 		out = append(out, member{strconv.Itoa(r.BadBody), refTo("responses/BadBody")})
 	}
-	return append(out, member{"413", refTo("responses/TooLarge")}, member{"500", refTo("responses/Broken")}), nil
+	return append(out, member{"413", refTo("responses/TooLarge")}, member{"429", refTo("responses/TooMany")}, member{"500", refTo("responses/Broken")}), nil
 }
 
 // inProtobuf are the nouns whose calls take protobuf, too.

@@ -24,7 +24,8 @@ import (
 // failures knows which errors a route can answer: those of im's table that are
 // named in a function which its rule or handler can reach. Reaching is read from
 // the source: whoever mentions a function may call it, and a call through an
-// interface may be one of any method of that name. So the list is complete, as
+// interface of this module may be one of any type that has all its methods. So the
+// list is complete, as
 // far as errors come from the table, and may hold a code too many.
 type failures struct {
 	table  map[string]code     // by variable of im
@@ -32,7 +33,10 @@ type failures struct {
 	calls  map[string][]string // function → functions it mentions
 	routes map[string][]string // path → functions
 	free   map[string]bool     // functions that answer with codes of handlers
-	method map[string][]string // name of a method → all functions of that name
+	// types are the methods of each type by name, asked the methods of each
+	// interface that is called through.
+	types map[string]map[string]string
+	asked map[string]*types.Interface
 }
 
 type code struct {
@@ -73,6 +77,7 @@ func (c codes) schema() object {
 
 const (
 	identify = "(*" + module + "/internal/api.server).identify"
+	tooMany  = "(*" + module + "/internal/api.server).tooMany" // answers with a status of its own
 	imError  = module + "/internal/im.Error"
 )
 
@@ -88,7 +93,7 @@ func (f *failures) of(r api.Route) (codes, error) {
 	var out codes
 	var walk func(string)
 	walk = func(name string) {
-		if seen[name] {
+		if seen[name] || name == tooMany {
 			return
 		}
 		seen[name] = true
@@ -128,7 +133,7 @@ func readFailures(root string) (*failures, error) {
 	imports := importer.ForCompiler(files, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
 	f := &failures{
 		table: map[string]code{}, names: map[string][]string{}, calls: map[string][]string{}, routes: map[string][]string{},
-		free: map[string]bool{}, method: map[string][]string{},
+		free: map[string]bool{}, types: map[string]map[string]string{}, asked: map[string]*types.Interface{},
 	}
 	for _, p := range packages {
 		if !strings.HasPrefix(p.ImportPath, module+"/internal/") {
@@ -157,7 +162,7 @@ func readFailures(root string) (*failures, error) {
 
 // listPackages lists the API's packages with what the compiler made of them.
 func listPackages(root string) ([]goPackage, error) {
-	cmd := exec.Command("go", "list", "-deps", "-export", "-json=ImportPath,Dir,Export,GoFiles", "./internal/api")
+	cmd := exec.Command("go", "list", "-deps", "-export", "-json=ImportPath,Dir,Export,GoFiles", "./internal/app")
 	cmd.Dir = root
 	out, err := cmd.Output()
 	if err != nil {
@@ -187,8 +192,12 @@ func (f *failures) readFile(path string, file *ast.File, info *types.Info) {
 				continue
 			}
 			name := functionName(fn)
-			if fn.Signature().Recv() != nil {
-				f.method[fn.Name()] = append(f.method[fn.Name()], name)
+			if recv := fn.Signature().Recv(); recv != nil {
+				typ := strings.TrimPrefix(recv.Type().String(), "*")
+				if f.types[typ] == nil {
+					f.types[typ] = map[string]string{}
+				}
+				f.types[typ][fn.Name()] = name
 			}
 			f.readBody(name, decl.Body, info)
 			if path == module+"/internal/api" && fn.Name() == "routes" {
@@ -245,7 +254,7 @@ func (f *failures) readCode(name string, e ast.Expr, info *types.Info) {
 
 // readBody notes what a piece of code mentions.
 func (f *failures) readBody(name string, body ast.Node, info *types.Info) {
-	f.calls[name] = append(f.calls[name], mentions(body, info)...)
+	f.calls[name] = append(f.calls[name], f.mentions(body, info)...)
 	if strings.HasPrefix(name, module+"/internal/im.") || strings.HasPrefix(name, "(*"+imError) {
 		return
 	}
@@ -265,7 +274,7 @@ func (f *failures) readBody(name string, body ast.Node, info *types.Info) {
 
 // mentions lists the functions and package variables of this module in a piece
 // of code.
-func mentions(node ast.Node, info *types.Info) []string {
+func (f *failures) mentions(node ast.Node, info *types.Info) []string {
 	var out []string
 	ast.Inspect(node, func(n ast.Node) bool {
 		id, ok := n.(*ast.Ident)
@@ -278,7 +287,13 @@ func mentions(node ast.Node, info *types.Info) []string {
 		}
 		switch used := used.(type) {
 		case *types.Func:
+			if used.Signature().Results().Len() == 0 && used.Pkg().Path() != module+"/internal/api" {
+				return true // no error comes out of it; the API's own may answer
+			}
 			out = append(out, functionName(used))
+			if recv := used.Signature().Recv(); recv != nil && types.IsInterface(recv.Type()) {
+				f.asked[functionName(used)] = recv.Type().Underlying().(*types.Interface)
+			}
 		case *types.Var:
 			if used.Parent() == used.Pkg().Scope() {
 				out = append(out, used.Pkg().Path()+"."+used.Name())
@@ -289,15 +304,8 @@ func mentions(node ast.Node, info *types.Info) []string {
 	return out
 }
 
-// functionName is a function's full name; a method of an interface has only its
-// own, after a dot.
-func functionName(fn *types.Func) string {
-	fn = fn.Origin()
-	if recv := fn.Signature().Recv(); recv != nil && types.IsInterface(recv.Type()) {
-		return "." + fn.Name()
-	}
-	return fn.FullName()
-}
+// functionName is the same wherever the function is mentioned.
+func functionName(fn *types.Func) string { return fn.Origin().FullName() }
 
 // readRoutes takes the lines post(path, call(…)).
 func (f *failures) readRoutes(body *ast.BlockStmt, info *types.Info) {
@@ -310,13 +318,23 @@ func (f *failures) readRoutes(body *ast.BlockStmt, info *types.Info) {
 			return true
 		}
 		path := constant.StringVal(info.Types[call.Args[0]].Value)
-		f.routes[path] = mentions(call.Args[1], info)
+		f.routes[path] = f.mentions(call.Args[1], info)
 		return true
 	})
 }
 
+// resolveInterfaces lets a method of an interface mention those that may be meant.
 func (f *failures) resolveInterfaces() {
-	for name, all := range f.method {
-		f.calls["."+name] = all
+	for called, asked := range f.asked {
+		method := called[strings.LastIndexByte(called, '.')+1:]
+		for _, methods := range f.types {
+			all := true
+			for m := range asked.Methods() {
+				all = all && methods[m.Name()] != ""
+			}
+			if all {
+				f.calls[called] = append(f.calls[called], methods[method])
+			}
+		}
 	}
 }

@@ -13,6 +13,18 @@ func plainPaths() object {
 	text := func(about string) object { return object{{"description", about}} }
 	bytes := object{{"application/octet-stream", object{}}}
 	unsigned := []object{}
+	readiness := object{
+		{"type", "object"},
+		{"properties", object{
+			{"ready", object{{"type", "boolean"}}},
+			{"checks", object{{"type", "object"}, {"additionalProperties", object{
+				{"type", "object"},
+				{"properties", object{{"state", object{{"type", "string"}}}, {"reason", object{{"type", "string"}}}}},
+				{"required", []string{"state"}},
+			}}}},
+		}},
+		{"required", []string{"ready", "checks"}},
+	}
 	picture := []object{
 		query("type", false, object{{"type", "string"}}, "image: answer a picture made smaller"),
 		query("width", false, object{{"type", "integer"}}, "of the picture, at most"),
@@ -75,6 +87,44 @@ func plainPaths() object {
 			{"tags", []string{"third"}},
 			{"security", unsigned},
 			{"responses", object{{"302", text("grafanaURL of the configuration.")}}},
+		}}}},
+		{"/healthz", object{{"get", object{
+			{"operationId", "healthz"},
+			{"summary", "Whether the process runs"},
+			{"tags", []string{"operations"}},
+			{"security", unsigned},
+			{"responses", object{{"200", text("It does.")}}},
+		}}}},
+		{"/readyz", object{{"get", object{
+			{"operationId", "readyz"},
+			{"summary", "Whether the server takes requests, with reasons"},
+			{"tags", []string{"operations"}},
+			{"security", unsigned},
+			{"responses", object{
+				{"200", object{{"description", "It does."}, {"content", inJSON(readiness)}}},
+				{"503", object{{"description", "It does not."}, {"content", inJSON(readiness)}}},
+			}},
+		}}}},
+		{"/metrics", object{{"get", object{
+			{"operationId", "metrics"},
+			{"summary", "Figures for Prometheus, for this machine and metricsFrom of the configuration"},
+			{"tags", []string{"operations"}},
+			{"security", unsigned},
+			{"responses", object{
+				{"200", object{{"description", "In the format of Prometheus."}, {"content", object{{"text/plain", object{}}}}}},
+				{"403", text("Not for this address.")},
+			}},
+		}}}},
+		{"/prometheus_discovery/{service}", object{{"get", object{
+			{"operationId", "prometheusDiscovery"},
+			{"summary", "Where Prometheus finds the figures of a service"},
+			{"tags", []string{"operations"}},
+			{"security", unsigned},
+			{"parameters", []object{path("service", "as OpenIM calls it; all are this process, which api stands for")}},
+			{"responses", object{
+				{"200", object{{"description", "Targets of http_sd_config."}, {"content", inJSON(object{{"type", "array"}, {"items", object{{"type", "object"}}}})}}},
+				{"404", text("There is no such service.")},
+			}},
 		}}}},
 		{"/openapi.json", object{{"get", object{
 			{"operationId", "openAPI"},

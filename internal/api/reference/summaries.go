@@ -145,7 +145,7 @@ var summaries = map[string]string{
 	"/config/get_enable_config_manager": "Always off: the files are the configuration",
 	"/config/reload":                    "Read the files again",
 	"/config/status":                    "Say which configuration is in effect, and what is wrong with the files",
-	"/restart":                          "Not supported: a process manager restarts",
+	"/restart":                          "Begin anew with the configuration of the files",
 
 	"/jssdk/get_active_conversations": "Get the conversations that had messages last",
 	"/jssdk/get_conversations":        "Get conversations with their last messages",
