@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"html/template"
 	"net/url"
 	"slices"
 	"strconv"
@@ -110,7 +111,7 @@ type callRow struct {
 }
 
 // Link is the query that finds the call on its own page.
-func (r callRow) Link() string {
+func (r callRow) Link() template.URL {
 	q := url.Values{}
 	switch {
 	case r.N > 0:
@@ -118,7 +119,7 @@ func (r callRow) Link() string {
 	default:
 		q.Set("row", number(r.ID))
 	}
-	return q.Encode()
+	return template.URL(q.Encode()) //nolint:gosec // numbers
 }
 
 // About is what the page "why" is asked with.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -144,6 +145,8 @@ func (c *Console) overview(ctx context.Context) overviewView {
 		v.Endpoints = c.endpointsNow(ctx)
 	}
 	v.Pushes = pushesOf(points)
+	// Rows of others, such as @push, wait in the outbox too.
+	v.Endpoints = slices.DeleteFunc(slices.Clone(v.Endpoints), func(e metrics.Endpoint) bool { return strings.HasPrefix(e.Name, "@") })
 	for _, e := range v.Endpoints {
 		v.Healthy = v.Healthy && e.State == "ok"
 	}

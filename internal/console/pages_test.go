@@ -208,3 +208,15 @@ func TestChart(t *testing.T) {
 		t.Errorf("nothing is drawn as %+v", empty)
 	}
 }
+
+// Links carry what they are made of, encoded once.
+func TestLinks(t *testing.T) {
+	s := newSite(t)
+	s.Calls.Add(webhook.Exchange{Delivery: store.Delivery{Callback: "beforeSendSingleMsg", OperationID: "a&b=c d"}, URL: func() string { return "" }})
+	_, body := s.loggedIn().get("/webhooks/live")
+	for _, want := range []string{`/webhooks/delivery?call=1"`, `/webhooks/why?id=a%26b%3Dc&#43;d"`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no link to %s in\n%s", want, body)
+		}
+	}
+}

@@ -17,7 +17,7 @@ import (
 )
 
 // patience bounds every step in a page.
-const patience = 60 * time.Second
+const patience = 40 * time.Second
 
 // page is a tab of a fresh browser profile.
 type page struct {

@@ -26,7 +26,7 @@ type site struct {
 	dir     string // of the configuration
 	handler *httptest.Server
 	answer  http.HandlerFunc // of the handler, nil for handle
-	broken  atomic.Bool      // the endpoint "audit" answers 500
+	broken  atomic.Bool      // the endpoint "audit" answers 400
 }
 
 // everything is a configuration that has a bit of everything.
@@ -101,7 +101,7 @@ func (s *site) handle(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasPrefix(r.URL.Path, "/audit") && s.broken.Load():
 		w.Header().Set("Content-Type", "text/html")
-		w.WriteHeader(http.StatusInternalServerError)
+		w.WriteHeader(http.StatusBadRequest) // is given up after three tries
 		_, _ = io.WriteString(w, "<html><body>Oops</body></html>")
 	case strings.Contains(string(body), "forbidden"):
 		_, _ = io.WriteString(w, `{"actionCode":0,"errCode":5001,"errMsg":"not here","errDlt":"the word list","nextCode":1}`)
