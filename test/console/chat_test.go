@@ -60,6 +60,32 @@ func (w *world) as(userID, path string, body any) {
 	}
 }
 
+// connection is the id of a user's connection, as the API has it.
+func (w *world) connection(userID string) string {
+	w.t.Helper()
+	var status []struct{ DetailPlatformStatus []struct{ ConnID string } }
+	w.admin("/user/get_users_online_status", map[string]any{"userIDs": []string{userID}}, &status)
+	if len(status) != 1 || len(status[0].DetailPlatformStatus) != 1 {
+		w.t.Fatalf("%s is connected as %+v", userID, status)
+	}
+	return status[0].DetailPlatformStatus[0].ConnID
+}
+
+// position is how far a user is in the chat, as the API has it and the page shows
+// it: last seq, read up to, unread.
+func (w *world) position(userID string) string {
+	w.t.Helper()
+	var all struct {
+		Seqs map[string]struct{ MaxSeq, HasReadSeq int64 }
+	}
+	body := map[string]any{"userID": userID, "conversationIDs": []string{w.chat}}
+	if err := w.Post("/msg/get_conversations_has_read_and_max_seq", w.token[userID], body, &all); err != nil {
+		w.t.Fatal(err)
+	}
+	at := all.Seqs[w.chat]
+	return fmt.Sprintf("%d\t%d\t%d", at.MaxSeq, at.HasReadSeq, at.MaxSeq-at.HasReadSeq)
+}
+
 // send sends a text and returns its serverMsgID.
 func (w *world) send(from, to, text string) string {
 	w.t.Helper()
@@ -160,12 +186,21 @@ func TestChat(t *testing.T) {
 			p.says(w.ann, w.bob, say["owner"], say["member"], "group of "+w.ann+hostile)
 			p.harmless()
 			p.shot("chat-group-" + language)
+			var members struct{ Members []struct{ UserID string } }
+			w.admin("/group/get_group_member_list", map[string]any{"groupID": w.group, "pagination": map[string]int{"pageNumber": 1, "showNumber": 10}}, &members)
+			if n := eval[int](p, `document.querySelectorAll("main table tbody tr").length`); n != len(members.Members) || n != 2 {
+				t.Errorf("%d members are shown, the API has %d", n, len(members.Members))
+			}
 
 			socket := dialSocket(t, w, w.bob)
 			p.visit("/chat/user?id=" + w.bob)
 			p.says("nick of "+w.bob+hostile, say["valid"], w.chat, "sg_"+w.group)
 			p.harmless()
 			p.shot("chat-user-" + language)
+			p.dark()
+			p.shot("chat-user-dark-" + language)
+			p.says(w.connection(w.bob))
+			p.until(`[...document.querySelectorAll("tr")].some(r => r.innerText.startsWith(` + quote(w.chat) + `) && r.innerText.includes(` + quote(w.position(w.bob)) + `))`)
 			p.press("details.act summary")
 			p.press("details.act form button")
 			p.says(say["kicked"])

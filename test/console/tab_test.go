@@ -243,3 +243,15 @@ func (p *tab) narrow(width, height int64) {
 	p.t.Helper()
 	p.do(chromedp.EmulateViewport(width, height))
 }
+
+// key presses a key where the focus is.
+func (p *tab) key(key string) {
+	p.t.Helper()
+	p.do(chromedp.KeyEvent(key))
+}
+
+// dark switches to the dark appearance for a picture.
+func (p *tab) dark() {
+	p.t.Helper()
+	eval[bool](p, `(document.documentElement.dataset.theme = "dark") === "dark"`)
+}

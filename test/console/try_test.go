@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp/kb"
 )
 
 // verdicts are how outcomes are worded.
@@ -130,6 +132,21 @@ func TestTry(t *testing.T) {
 				p.shot("try-down-" + language)
 				p.set("approve", "", true)
 				p.until(`document.querySelector(".call.told.delivered .badge:not(.ok)")`) // a later attempt
+			})
+			t.Run("by keyboard", func(t *testing.T) {
+				p := &trying{tab: p.in(t), say: p.say}
+				p.until(`document.querySelector("[data-live=on]")`)
+				before := eval[int](p.tab, `document.querySelectorAll(".bubble.out").length`)
+				for range 40 { // more than there is before the first phone
+					p.key(kb.Tab)
+					if eval[string](p.tab, `document.activeElement.name || ""`) == "text" {
+						break
+					}
+				}
+				p.key(kb.Enter)
+				p.until(fmt.Sprintf(`document.querySelectorAll(".bubble.out").length === %d`, before+1))
+				p.dark()
+				p.shot("try-dark-" + language)
 			})
 			t.Run("on a phone's screen", func(t *testing.T) {
 				p := &trying{tab: p.in(t), say: p.say}
