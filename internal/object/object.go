@@ -377,7 +377,8 @@ func (s *Service) Complete(ctx context.Context, uploadID string, sums []string, 
 	return nil
 }
 
-// drop deletes bytes that are in the trash already, before Sweep does.
+// drop deletes bytes that are in the trash already, before Sweep does. No snapshot of
+// the database names them, so a backup does not miss them.
 func (s *Service) drop(ctx context.Context, key string) {
 	ctx = context.WithoutCancel(ctx)
 	err := s.backend.Delete(ctx, key)
