@@ -114,6 +114,7 @@ func (e *Engine) ask(ctx context.Context, p *plan, cb *callback, s subject, body
 		failure = refuse("handler is down", "endpoint %s is down, a copy of this call finds out whether it still is", cb.endpoint.name)
 	case failure == nil:
 		resp, failure = e.call(call, p, cb, r)
+		e.o.Called(store.DeliveryBefore, time.Since(began))
 	}
 	if failure != nil {
 		from := im.CallerOf(ctx).Addr
@@ -204,7 +205,6 @@ func (e *Engine) report(ctx context.Context, cb *callback, s subject, resp respo
 // should be. Answers are shown only then; requests never.
 func (e *Engine) logCall(ctx context.Context, url func() string, row store.Delivery) {
 	e.count(row.Endpoint, row.Callback, row.Outcome)
-	e.o.Called(row.Kind, time.Duration(row.DurationMS)*time.Millisecond)
 	level := slog.LevelInfo
 	if row.Reason != "" {
 		level = slog.LevelWarn

@@ -58,7 +58,9 @@ func (e *Engine) Deliver(ctx context.Context, ev *store.OutboxEvent, attempt int
 		eventID: ev.EventID, at: e.o.Now(), keys: ep.keys, body: ev.Body,
 	}
 	resp, err := p.client.post(call, r)
-	row.DurationMS, row.Status, row.Answer = time.Since(began).Milliseconds(), resp.status, resp.body
+	took := time.Since(began)
+	e.o.Called(store.DeliveryAfter, took)
+	row.DurationMS, row.Status, row.Answer = took.Milliseconds(), resp.status, resp.body
 	taken := resp.status >= 200 && resp.status <= 299
 	if err != nil && errors.Is(context.Cause(call), errTimeUp) {
 		err = &timeoutError{after: timeout}
