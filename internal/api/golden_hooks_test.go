@@ -106,6 +106,7 @@ func TestGoldenHooks(t *testing.T) {
 		sc := recordings()[name]
 		sc.watched = nil
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			storetest.Each(t, func(t *testing.T, open storetest.Open) { replayHooks(t, open, name, sc, steps) })
 		})
 	}

@@ -203,6 +203,7 @@ func recordings() map[string]scenario {
 func TestGolden(t *testing.T) {
 	for name, sc := range recordings() {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			storetest.Each(t, func(t *testing.T, open storetest.Open) {
 				n := start(t, open, sc.users...)
 				if sc.setUp != nil {

@@ -153,6 +153,7 @@ var operations = []struct {
 // Who may make which change. A refused one changes nothing, and a group that
 // was dismissed takes none.
 func TestRoles(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, open storetest.Open) {
 		h := newHouse(t, open, group.Options{}, im.Group{})
 		for n, op := range operations {
@@ -194,6 +195,7 @@ func TestRoles(t *testing.T) {
 // Every change is the next version of the group's member log, and its notice
 // says so. What a client that was away asks for is what the notices told.
 func TestVersions(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, open storetest.Open) {
 		h := newHouse(t, open, group.Options{}, im.Group{})
 		everybody := []string{"admin", "admin2", "member", "member2", "owner"}
@@ -290,6 +292,7 @@ func actOf(n im.Notice) im.GroupAct {
 // Who leaves reads up to the notice of it; who comes back reads on, and both
 // lists say so.
 func TestLeaveAndReturn(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, open storetest.Open) {
 		h := newHouse(t, open, group.Options{}, im.Group{})
 		joined, _, err := h.groups.JoinedIDs(t.Context(), "member")
@@ -326,6 +329,7 @@ func TestLeaveAndReturn(t *testing.T) {
 
 // A group nobody wrote in shows nothing to who left it.
 func TestLeaveSilence(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, open storetest.Open) {
 		s := withUsers(t, open, "owner", "member")
 		groups, _ := service(s)
@@ -345,6 +349,7 @@ func TestLeaveSilence(t *testing.T) {
 }
 
 func TestHideHistory(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, open storetest.Open) {
 		h := newHouse(t, open, group.Options{HideHistory: true}, im.Group{NeedVerification: im.VerifyNobody})
 		h.must(h.groups.Apply(as("guest"), group.Application{GroupID: h.id, UserID: "guest", JoinSource: 3}))
@@ -357,6 +362,7 @@ func TestHideHistory(t *testing.T) {
 
 // An announcement marks the chat of every member.
 func TestAnnouncement(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, open storetest.Open) {
 		h := newHouse(t, open, group.Options{}, im.Group{})
 		before := h.version()
@@ -392,6 +398,7 @@ func TestAnnouncement(t *testing.T) {
 
 // Requests to join are kept, answered once, and told to who may answer.
 func TestRequests(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, open storetest.Open) {
 		h := newHouse(t, open, group.Options{}, im.Group{NeedVerification: im.VerifyEveryone})
 		h.must(h.groups.Invite(as("member"), h.id, []string{"guest"}, "", nil))
@@ -432,6 +439,7 @@ func TestRequests(t *testing.T) {
 // the notices in their order ends with the members there are, and every list
 // agrees.
 func TestComeAndGoAtOnce(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, open storetest.Open) {
 		var userIDs []string
 		for i := range 10 {
@@ -513,6 +521,7 @@ func TestComeAndGoAtOnce(t *testing.T) {
 // A member who left and came back has another place in the order of members.
 // Only to a client that knows of neither this is a change of the order.
 func TestComeBack(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, open storetest.Open) {
 		h := newHouse(t, open, group.Options{}, im.Group{})
 		before := h.version()

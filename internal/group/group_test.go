@@ -129,6 +129,7 @@ func founding(owner string, members ...string) group.Founding {
 // Groups with the same members in different orders are made at once: all come
 // into being, and every list counts each of them once.
 func TestCreateAtOnce(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, open storetest.Open) {
 		var userIDs []string
 		for i := range 12 {
@@ -167,6 +168,7 @@ func TestCreateAtOnce(t *testing.T) {
 }
 
 func TestCreateRefused(t *testing.T) {
+	t.Parallel()
 	s := withUsers(t, storetest.SQLite(t), "alice", "bob")
 	groups, _ := service(s)
 	as := func(c im.Caller) context.Context { return im.WithCaller(t.Context(), c) }
@@ -216,6 +218,7 @@ func TestCreateRefused(t *testing.T) {
 }
 
 func TestMayView(t *testing.T) {
+	t.Parallel()
 	s := withUsers(t, storetest.SQLite(t), "alice", "bob")
 	groups, _ := service(s)
 	f := founding("alice")

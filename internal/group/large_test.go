@@ -189,6 +189,7 @@ func (c *crowd) count(groupID string) (counted, rows int) {
 // A large group lives its life. No transaction grows with it, and everybody's
 // lists are right after each change.
 func TestLargeGroup(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, open storetest.Open) {
 		c := newCrowd(t, open, 3003)
 		owner, founders, first, second := c.userIDs[0], c.userIDs[:1001], c.userIDs[1001:2001], c.userIDs[2001:3001]
@@ -306,6 +307,7 @@ func TestLargeGroup(t *testing.T) {
 // Whatever was spread when the process ended is right after the next start, at
 // every border of a chunk.
 func TestSpreadsSurviveTheEnd(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, open storetest.Open) {
 		const size = 1 + 3*spread.Chunk
 		c := newCrowd(t, open, size)
