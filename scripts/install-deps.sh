@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the whole test run needs and the machine lacks, on Debian and its
 # kin: PostgreSQL's server binaries, Chromium, a JDK, gcc (the native client uses
-# cgo), Node.js with npm, Python and PHP (example handlers), zsh and fish
+# cgo), Node.js with npm, Python and PHP (example handlers), curl (what the documents tell to type), zsh and fish
 # (completion), QEMU and systemd's tools with strace (what is published), nginx. Anything
 # already there is left alone.
 set -eu
@@ -38,6 +38,7 @@ have gcc || missing="$missing gcc libc6-dev"
 have npm || missing="$missing nodejs npm"
 have python3 || missing="$missing python3"
 have php || missing="$missing php-cli"
+have curl || missing="$missing curl"
 have zsh || missing="$missing zsh"
 have fish || missing="$missing fish"
 have_qemu || missing="$missing qemu-user"
