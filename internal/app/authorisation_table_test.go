@@ -190,7 +190,7 @@ var personal = []row{
 	{name: "/webhook/endpoints", may: operators, body: `{}`},
 	{name: "/webhook/pause", may: operators, body: `{"endpoint":"none"}`, reached: 1001},
 	{name: "/webhook/resume", may: operators, body: `{"endpoint":"none"}`, reached: 1001},
-	{name: "/restart", may: operators, body: `{}`, reached: 500, note: "not supported, and says so"},
+	{name: "/restart", may: operators, body: `{}`},
 }
 
 var ofGroups = []row{
