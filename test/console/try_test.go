@@ -38,9 +38,9 @@ func (p *trying) set(mode, word string, failedContinue bool) {
 	if eval[bool](p.tab, `document.querySelector(".wide-act input[name=continue]").checked`) != failedContinue {
 		p.press(".wide-act input[name=continue]")
 	}
+	eval[bool](p.tab, `(window.left = true)`) // by the next step
 	p.press(".wide-act button.main")
-	p.until(`new URLSearchParams(location.search).get("done") === "done.try.set" || document.querySelector(".note.ok")`)
-	p.until(fmt.Sprintf(`document.querySelector(".wide-act input[value=%s]").checked && document.querySelector(".wide-act input[name=continue]").checked === %t && document.querySelector("[data-live=on]")`, mode, failedContinue))
+	p.until(fmt.Sprintf(`!window.left && document.querySelector(".wide-act input[value=%s]").checked && document.querySelector(".wide-act input[name=continue]").checked === %t && document.querySelector("[data-live=on]")`, mode, failedContinue))
 }
 
 // write sends from a phone and waits for its answer.
