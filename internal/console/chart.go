@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"time"
 
 	"github.com/parley-im/parley/internal/im"
 )
@@ -22,14 +21,30 @@ type chart struct {
 	Lines []string // points of polylines
 	Area  string   // below the first
 	Max   string   // value at the top
+	// Minutes is the time from left to right: an hour, or less after a start.
+	Minutes int
 }
 
-// drawChart draws series of values at the same times, over the hour before now.
-// show writes a value.
+// spans are the widths of a chart, in minutes.
+var spans = []int{5, 10, 15, 30, 60}
+
+// spanOf is the narrowest span that shows all there is of the last hour.
+func spanOf(now im.Millis, times []im.Millis) int {
+	for _, minutes := range spans {
+		if len(times) == 0 || int64(now-times[0]) <= int64(minutes)*60_000 {
+			return minutes
+		}
+	}
+	return spans[len(spans)-1]
+}
+
+// drawChart draws series of values at the same times, up to now. show writes a
+// value.
 func drawChart(now im.Millis, times []im.Millis, show func(float64) string, series ...[]float64) chart {
 	top := 0.0
 	columns := make([][]float64, len(series))
-	step := time.Hour.Milliseconds() / chartColumns
+	minutes := spanOf(now, times)
+	step := int64(minutes) * 60_000 / chartColumns
 	for i, values := range series {
 		columns[i] = make([]float64, chartColumns)
 		for j := range columns[i] {
@@ -46,7 +61,7 @@ func drawChart(now im.Millis, times []im.Millis, show func(float64) string, seri
 			top = max(top, v)
 		}
 	}
-	c := chart{Max: show(top)}
+	c := chart{Max: show(top), Minutes: minutes}
 	if top == 0 {
 		top = 1
 	}
