@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -505,12 +506,24 @@ func (o *Outbox) bury(ctx context.Context, r *store.LaneResult, e *store.OutboxE
 	r.Dead = append(r.Dead, dead)
 	o.pass(ctx, r, e)
 	r.Attempts = 0
-	if parked {
-		return // told once, when its callback was set aside
+}
+
+// gaveUp logs the events that are now recorded as given up.
+func (o *Outbox) gaveUp(ctx context.Context, batch []store.LaneResult, lost []string) {
+	for _, r := range batch {
+		if slices.Contains(lost, r.Lane.Name) {
+			continue
+		}
+		for i := range r.Dead {
+			d := &r.Dead[i]
+			if d.Parked {
+				continue // told once, when its callback was set aside
+			}
+			o.log.WarnContext(ctx, "webhook event given up: see parley webhook replay",
+				slog.String("callback", d.Callback), slog.String("event_id", d.EventID), slog.String("operation_id", d.OperationID),
+				slog.String("subject", d.Subject), slog.Int("attempts", d.Attempts), slog.String("reason", d.Reason))
+		}
 	}
-	o.log.WarnContext(ctx, "webhook event given up: see parley webhook replay",
-		slog.String("callback", e.Callback), slog.String("event_id", e.EventID), slog.String("operation_id", e.OperationID),
-		slog.String("subject", e.Subject), slog.Int("attempts", attempts), slog.String("reason", reason))
 }
 
 // finishLoop gives lanes back, as many in one transaction as came together.
@@ -543,10 +556,9 @@ func (o *Outbox) finishLoop(ctx context.Context) {
 }
 
 func (o *Outbox) finish(ctx context.Context, batch []store.LaneResult) {
-	var lost int
-	err := o.store.Write(ctx, func(tx *store.Tx) error {
-		n, err := tx.FinishLanes(batch)
-		lost = n
+	var lost []string
+	err := o.store.Write(ctx, func(tx *store.Tx) (err error) {
+		lost, err = tx.FinishLanes(batch)
 		return err
 	})
 	switch {
@@ -555,8 +567,11 @@ func (o *Outbox) finish(ctx context.Context, batch []store.LaneResult) {
 	case err != nil:
 		// The leases run out and the events are sent again.
 		o.log.ErrorContext(ctx, "outbox: cannot record deliveries; they will be sent again", slog.Any("error", fmt.Errorf("finish lanes: %w", err)))
-	case lost > 0:
-		o.log.WarnContext(ctx, "outbox: lease lost before deliveries were recorded; they will be sent again", slog.Int("lanes", lost))
+	default:
+		if len(lost) > 0 {
+			o.log.WarnContext(ctx, "outbox: lease lost before deliveries were recorded; they will be sent again", slog.Int("lanes", len(lost)))
+		}
+		o.gaveUp(ctx, batch, lost)
 	}
 }
 

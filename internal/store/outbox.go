@@ -324,8 +324,8 @@ func (tx *Tx) LaneEvents(lane string, limit int) ([]OutboxEvent, error) {
 
 // FinishLanes records what became of lanes that were taken, and gives them
 // back. A lane whose lease was lost is left alone: its new owner tells the
-// events again. It reports how many were lost.
-func (tx *Tx) FinishLanes(results []LaneResult) (lost int, err error) {
+// events again. It reports the names of those that were lost.
+func (tx *Tx) FinishLanes(results []LaneResult) (lost []string, err error) {
 	results = slices.Clone(results)
 	slices.SortFunc(results, func(a, b LaneResult) int { return compareLanes(a.Lane.Name, b.Lane.Name) })
 	var pulled []OutboxEvent
@@ -335,25 +335,25 @@ func (tx *Tx) FinishLanes(results []LaneResult) (lost int, err error) {
 		mine, err := tx.exec("UPDATE outbox_lane SET due = $1, owner = 0, attempts = $2, failing_since = $3 WHERE name = $4 AND owner = $5",
 			int64(r.Due), r.Attempts, int64(r.Failing), r.Lane.Name, r.Lane.owner)
 		if err != nil {
-			return 0, fmt.Errorf("release outbox lane: %w", err)
+			return nil, fmt.Errorf("release outbox lane: %w", err)
 		}
 		if err := tx.InsertDeliveries(r.Deliveries); err != nil {
-			return 0, err
+			return nil, err
 		}
 		if mine == 0 {
-			lost++
+			lost = append(lost, r.Lane.Name)
 			continue
 		}
 		if err := tx.bury(r.Dead); err != nil {
-			return 0, err
+			return nil, err
 		}
 		if err := tx.passGaps(r.Passed); err != nil {
-			return 0, err
+			return nil, err
 		}
 		for _, e := range r.Pulled {
 			if e.Missing > 0 { // counted on since it was read
 				if _, err := tx.queryRow("SELECT missing, missing_until FROM outbox_event WHERE id = $1", []any{e.ID}, &e.Missing, &e.MissingUntil); err != nil {
-					return 0, err
+					return nil, err
 				}
 			}
 			pulled = append(pulled, e)
@@ -365,11 +365,11 @@ func (tx *Tx) FinishLanes(results []LaneResult) (lost int, err error) {
 			_, err := tx.exec("DELETE FROM outbox_event WHERE id IN ("+list+")", args...)
 			return err
 		}); err != nil {
-			return 0, fmt.Errorf("delete delivered events: %w", err)
+			return nil, fmt.Errorf("delete delivered events: %w", err)
 		}
 		if _, err := tx.exec("DELETE FROM outbox_lane WHERE name = $1 AND version = $2 AND NOT EXISTS (SELECT 1 FROM outbox_event WHERE lane = $1)",
 			r.Lane.Name, r.Lane.version); err != nil {
-			return 0, fmt.Errorf("close outbox lane: %w", err)
+			return nil, fmt.Errorf("close outbox lane: %w", err)
 		}
 	}
 	// Last, so that whoever holds the end of a log waits for nothing else.

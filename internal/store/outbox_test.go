@@ -44,8 +44,8 @@ func claim(t *testing.T, s *store.Store, limit int) (lanes []store.Lane) {
 func finish(t *testing.T, s *store.Store, results ...store.LaneResult) (lost int) {
 	t.Helper()
 	if err := s.Write(t.Context(), func(tx *store.Tx) error {
-		n, err := tx.FinishLanes(results)
-		lost = n
+		names, err := tx.FinishLanes(results)
+		lost = len(names)
 		return err
 	}); err != nil {
 		t.Fatal(err)
