@@ -100,11 +100,13 @@ func replay(t *testing.T, steps []*step, secure bool, start func(t *testing.T, v
 		if !maps.Equal(got, s.outcomes) {
 			t.Errorf("push to %v:\n got %v\nwant %v", s.targets, got, s.outcomes)
 		}
+		mu.Lock()
 		for _, e := range s.exchanges {
 			if !e.played {
 				t.Errorf("push to %v: %s\n%s\nwas never requested", s.targets, e.path, e.body)
 			}
 		}
+		mu.Unlock()
 	}
 }
 
