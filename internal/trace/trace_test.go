@@ -42,7 +42,7 @@ func TestTree(t *testing.T) {
 	call.Set(Outcome, "approve")
 	call.SetInt(Attempt, 2)
 	_, step := Start(inner, "step")
-	step.End(errors.New("the password is 123"))
+	step.End(errors.New("the password is swordfish"))
 	call.End(fmt.Errorf("wrapped: %w", im.ErrMuted.With("secret detail")))
 	root.End(nil)
 	_, after := tracer.After(t.Context(), "attempt", "op")
@@ -59,7 +59,7 @@ func TestTree(t *testing.T) {
 		byName["call"].Parent().SpanID() != byName["request"].SpanContext().SpanID() || byName["request"].Parent().SpanID().String() != "b7ad6b7169203331" {
 		t.Errorf("not the tree that was made: %d spans", len(ended))
 	}
-	if s := byName["step"]; s.Status().Code != codes.Error || strings.Contains(fmt.Sprint(s), "123") {
+	if s := byName["step"]; s.Status().Code != codes.Error || strings.Contains(fmt.Sprint(s), "swordfish") {
 		t.Errorf("a fault: %+v", s.Status())
 	}
 	if s := byName["call"]; s.Status().Code != codes.Unset || attributeOf(s, Code) != "1402" || attributeOf(s, Outcome) != "approve" || attributeOf(s, Attempt) != "2" {
