@@ -181,10 +181,12 @@ func TestJavaScriptClient(t *testing.T) {
 		n.must(n.post(adminID, "/group/create_group", object{
 			"ownerUserID": "alice", "memberUserIDs": []string{"bob"}, "groupInfo": object{"groupID": "g", "groupName": "G", "groupType": 2}, "sendMessage": false,
 		}))
-		for _, m := range []struct{ from, to, group, text string }{
+		later := time.Now().Add(time.Second).UnixMilli() // each at a millisecond of its own
+		for i, m := range []struct{ from, to, group, text string }{
 			{"bob", "alice", "", "b1"}, {"bob", "alice", "", "b2"}, {"carol", "alice", "", "c1"}, {"bob", "", "g", "g1"},
 		} {
 			body := sendText(m.from, m.to, m.text)
+			body["sendTime"] = later + int64(i)
 			if m.group != "" {
 				body["sessionType"], body["groupID"] = 3, m.group
 			}

@@ -65,7 +65,7 @@ func TestContents(t *testing.T) {
 					t.Errorf("%s: %v", where, got)
 				}
 			}
-			pushed := receiver.pushedUntilReply()
+			pushed := receiver.pushedUntil(c.contentType)
 			if len(pushed) != 1 {
 				t.Fatalf("pushed %v", pushed)
 			}
@@ -125,7 +125,7 @@ func TestPrivateChat(t *testing.T) {
 		t.Fatalf("answered %v, errCode %d", ok, r.ErrCode)
 	}
 	var types []int32
-	for _, p := range receiver.pushedUntilReply() {
+	for _, p := range receiver.pushedUntil(101) {
 		types = append(types, p.ContentType)
 		c.names["seq"] = fmt.Sprint(p.Seq)
 		if p.ContentType == 101 && (p.AttachedInfo != m.AttachedInfo || p.Options["notPrivate"]) {

@@ -3,6 +3,7 @@ package app
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/openimsdk/protocol/msg"
@@ -188,11 +189,13 @@ func TestHoles(t *testing.T) {
 		{"who is removed or blocked is told", func(c *cell) {
 			bob := c.connect(c.names["bob"])
 			c.friends()
+			bob.pushedUntil(1201)
 			c.do("/friend/add_black", `{"ownerUserID":"@alice","blackUserID":"@bob"}`)
 			c.do("/friend/remove_black", `{"ownerUserID":"@alice","blackUserID":"@bob"}`)
 			c.do("/friend/set_friend_remark", `{"ownerUserID":"@alice","friendUserID":"@bob","remark":"r"}`)
 			c.do("/friend/delete_friend", `{"ownerUserID":"@alice","friendUserID":"@bob"}`)
-			for _, m := range bob.pushedUntilReply() {
+			c.friends()
+			for _, m := range bob.pushedUntil(1201) {
 				if m.ContentType >= 1205 && m.ContentType <= 1208 {
 					c.t.Errorf("pushed %v", m)
 				}
@@ -222,9 +225,9 @@ func TestHoles(t *testing.T) {
 	}
 }
 
-// pushedUntilReply makes requests until something was pushed before a reply, and
-// returns that: the sender hears of a message a moment before it is pushed.
-func (c *connection) pushedUntilReply() (pushed []*sdkws.MsgData) {
+// pushedUntil makes requests until a message of a type was pushed, and returns all
+// that were: the sender hears of a message a moment before it is pushed.
+func (c *connection) pushedUntil(contentType int32) (pushed []*sdkws.MsgData) {
 	c.t.Helper()
 	c.onPush = func(r wire.Response) {
 		var p sdkws.PushMessages
@@ -241,12 +244,10 @@ func (c *connection) pushedUntilReply() (pushed []*sdkws.MsgData) {
 		if r, ok := c.ask(c.user, wire.GetNewestSeq, &sdkws.GetMaxSeqReq{UserID: c.user}); !ok || r.ErrCode != 0 {
 			c.t.Fatal(fmt.Sprint("no reply: ", r.ErrMsg))
 		}
-		if len(pushed) > 0 {
-			break
+		if slices.ContainsFunc(pushed, func(m *sdkws.MsgData) bool { return m.ContentType == contentType }) {
+			return pushed
 		}
 	}
-	if len(pushed) == 0 {
-		c.t.Fatal("nothing was pushed, not even the new friendship")
-	}
-	return pushed
+	c.t.Fatalf("no message of type %d was pushed", contentType)
+	return nil
 }

@@ -286,8 +286,13 @@ func TestTrialIsApart(t *testing.T) {
 		t.Errorf("the business server heard who is there: %q", got)
 	}
 	for _, u := range trial.Users {
-		if p := n.server.presence.Platforms(u.UserID); len(p) > 0 {
-			t.Errorf("%s is still there: %v", u.UserID, p)
+		// Its connection ends when the server reads that it was closed.
+		for tick, limit := time.Tick(5*time.Millisecond), time.After(patience); len(n.server.presence.Platforms(u.UserID)) > 0; {
+			select {
+			case <-tick:
+			case <-limit:
+				t.Fatalf("%s is still there", u.UserID)
+			}
 		}
 	}
 	states, err := n.server.hooks.States(t.Context())
