@@ -23,7 +23,6 @@ type edit struct{ file, old, new string }
 // Both mutants that act before the commit need a callback there.
 var early = []edit{
 	{"internal/store/append.go", "\tCommitted func(*im.Message)\n", "\tCommitted func(*im.Message)\n\tEarly func(*im.Message)\n"},
-	{"internal/store/sqlite_writer.go", "\t\"sync/atomic\"\n", "\t\"sync/atomic\"\n\t\"time\"\n"},
 	{
 		"internal/store/sqlite_writer.go", "\t\t_, err = w.conn.ExecContext(context.Background(), \"COMMIT\")\n", `
 		for _, a := range g.sent {
@@ -59,7 +58,6 @@ var mutants = []mutant{
 		edits: []edit{
 			{"internal/store/tx.go", "\toutbox  bool\n}\n\n// AfterCommit", "\toutbox  bool\n\tlate    []OutboxEvent\n}\n\n// AfterCommit"},
 			{"internal/store/tx.go", "\ttx.outbox = true\n\treturn tx.insertOutbox(rows)\n", "\ttx.late = append(tx.late, rows...)\n\treturn nil\n"},
-			{"internal/store/sqlite_writer.go", "\t\"sync/atomic\"\n", "\t\"sync/atomic\"\n\t\"time\"\n"},
 			{"internal/store/sqlite_writer.go", "\tg.tx.committed()\n", "\tg.tx.committed()\n\tdefer w.writeLate(g)\n"},
 			{
 				"internal/store/sqlite_writer.go", "// groupError marks", `
