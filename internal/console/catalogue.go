@@ -4,6 +4,9 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+
+	"github.com/parley-im/parley/internal/im"
+	"github.com/parley-im/parley/internal/webhook/explain"
 )
 
 // language is one of the catalogue's, as HTML names it.
@@ -48,4 +51,29 @@ func (l language) text(key string, args ...any) string {
 		return texts[i]
 	}
 	return fmt.Sprintf(texts[i], args...)
+}
+
+// say is a text that has its own formats.
+func (l language) say(t explain.Text) string {
+	if l == chinese {
+		return t.In(explain.Chinese)
+	}
+	return t.String()
+}
+
+// refusal says why something was refused. Details are English everywhere, as on
+// the command line; other languages say first what kind of error it is.
+func (l language) refusal(e *im.Error) string {
+	kind := e.Msg
+	if key := fmt.Sprintf("error.%d", e.Code); hasText(key) {
+		kind = l.text(key)
+	}
+	switch {
+	case e.Detail == "":
+		return kind
+	case l == english:
+		return e.Detail
+	default:
+		return kind + "：" + e.Detail
+	}
 }

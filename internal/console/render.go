@@ -59,6 +59,7 @@ func (t templates) fragment(w io.Writer, l language, file, definition string, da
 func functions(l language) template.FuncMap {
 	return template.FuncMap{
 		"t":        l.text,
+		"say":      l.say,
 		"has":      hasText,
 		"asset":    assetPath,
 		"base":     func() string { return Base },

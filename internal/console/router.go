@@ -187,10 +187,7 @@ func (c *Console) act(w http.ResponseWriter, r *request, p *page, a *action) {
 func (v *view) fail(r *request, err error) (status int) {
 	status = http.StatusUnprocessableEntity
 	if known, ok := errors.AsType[*im.Error](err); ok {
-		v.Error = known.Msg
-		if known.Detail != "" {
-			v.Error = known.Detail
-		}
+		v.Error = r.lang.refusal(known)
 		return status
 	}
 	r.console.Logger.WarnContext(r.Context(), "console request failed", "path", r.URL.Path, "error", err)

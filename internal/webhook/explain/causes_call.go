@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,25 +32,25 @@ func (s *subject) last(holds func(store.Delivery) bool) (store.Delivery, bool) {
 }
 
 // evidence shows one call.
-func (s *subject) evidence(d store.Delivery) string {
-	text := fmt.Sprintf("%s: %s after %s", stamp(d.StartedAt), d.Outcome, time.Duration(d.DurationMS)*time.Millisecond)
+func (s *subject) evidence(d store.Delivery) Text {
+	text := say("%s: %s after %s", stamp(d.StartedAt), d.Outcome, time.Duration(d.DurationMS)*time.Millisecond)
 	if !s.routeOf(d.Endpoint).own {
-		text += ", at endpoint " + d.Endpoint
+		text = say("%s, at endpoint %s", text, d.Endpoint)
 	}
 	if d.Status != 0 {
-		text += fmt.Sprintf(", status %d", d.Status)
+		text = say("%s, status %d", text, d.Status)
 	}
 	if d.Reason != "" {
-		text += ", " + d.Reason
+		text = say("%s, %s", text, d.Reason)
 	}
 	return text
 }
 
-func began(answer []byte) string {
+func began(answer []byte) Text {
 	if len(answer) == 0 {
-		return ""
+		return Text{}
 	}
-	return "the answer began with " + quote(answer)
+	return say("the answer began with %s", quote(answer))
 }
 
 func quote(answer []byte) string {
@@ -58,7 +59,7 @@ func quote(answer []byte) string {
 	if len(text) > most {
 		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}
-	return fmt.Sprintf("%q", text)
+	return strconv.Quote(text)
 }
 
 func html(answer []byte) bool {
@@ -72,8 +73,8 @@ func checkHTML(s *subject) []Finding {
 	if !ok {
 		return nil
 	}
-	return s.finding(Problem, CauseHTML, "the handler answers with an HTML page, usually that of a proxy, a login or an error",
-		"see what "+s.routeOf(d.Endpoint).url+" leads to; answer with one JSON object", s.evidence(d), began(d.Answer))
+	return s.finding(Problem, CauseHTML, say("the handler answers with an HTML page, usually that of a proxy, a login or an error"),
+		say("see what %s leads to; answer with one JSON object", s.routeOf(d.Endpoint).url), s.evidence(d), began(d.Answer))
 }
 
 // checkErrorPage: an error page in JSON, which earlier servers took for approval.
@@ -87,8 +88,8 @@ func checkErrorPage(s *subject) []Finding {
 	if !ok {
 		return nil
 	}
-	return s.finding(Problem, CauseErrorPage, fmt.Sprintf("the handler failed with status %d and a JSON error page, which is a failure and no approval", d.Status),
-		"look into the handler's own log at that time: it threw an error", s.evidence(d), began(d.Answer))
+	return s.finding(Problem, CauseErrorPage, say("the handler failed with status %d and a JSON error page, which is a failure and no approval", d.Status),
+		say("look into the handler's own log at that time: it threw an error"), s.evidence(d), began(d.Answer))
 }
 
 // checkRedirect: the address is another.
@@ -97,8 +98,8 @@ func checkRedirect(s *subject) []Finding {
 	if !ok {
 		return nil
 	}
-	return s.finding(Problem, CauseRedirect, fmt.Sprintf("the handler redirects with status %d, which is not followed: it would turn the POST into a GET without a body", d.Status),
-		"put the final address into url (often https instead of http, or a slash)", s.evidence(d))
+	return s.finding(Problem, CauseRedirect, say("the handler redirects with status %d, which is not followed: it would turn the POST into a GET without a body", d.Status),
+		say("put the final address into url (often https instead of http, or a slash)"), s.evidence(d))
 }
 
 // checkPath: nobody is at that path.
@@ -110,9 +111,9 @@ func checkPath(s *subject) []Finding {
 	if !ok {
 		return nil
 	}
-	return s.finding(Problem, CausePath, "the handler has no route for this path: the server posts to url + / + command",
-		fmt.Sprintf("route POST …/%s in the handler (Spring /{cmd}, Gin and Express /:command), or correct url", s.command()),
-		s.evidence(d), "posted to "+s.routeOf(d.Endpoint).url)
+	return s.finding(Problem, CausePath, say("the handler has no route for this path: the server posts to url + / + command"),
+		say("route POST …/%s in the handler (Spring /{cmd}, Gin and Express /:command), or correct url", s.command()),
+		s.evidence(d), say("posted to %s", s.routeOf(d.Endpoint).url))
 }
 
 // checkMalformed: an answer that is no single JSON object.
@@ -123,14 +124,14 @@ func checkMalformed(s *subject) []Finding {
 	if !ok {
 		return nil
 	}
-	text := "the answer is not one JSON object"
+	text := say("the answer is not one JSON object")
 	switch {
 	case strings.Contains(d.Reason, "after top-level value"):
-		text = "something follows the JSON object of the answer"
+		text = say("something follows the JSON object of the answer")
 	case len(bytes.TrimSpace(d.Answer)) == 0:
-		text = "the answer is empty"
+		text = say("the answer is empty")
 	}
-	return s.finding(Problem, CauseMalformed, text, `answer exactly one JSON object, such as {"actionCode":0,"errCode":0,"errMsg":"","errDlt":"","nextCode":0}`,
+	return s.finding(Problem, CauseMalformed, text, say("answer exactly one JSON object, such as %s", `{"actionCode":0,"errCode":0,"errMsg":"","errDlt":"","nextCode":0}`),
 		s.evidence(d), began(d.Answer))
 }
 
@@ -144,8 +145,8 @@ func checkOwnRequest(s *subject) []Finding {
 		return nil
 	}
 	return s.finding(Problem, CauseOwnRequest,
-		"the handler waits for itself: it called the API and could not answer the callback that its own call made until the call ended",
-		"let the handler take several requests at a time, or make the API call after answering; no lock of the server is involved", s.evidence(d))
+		say("the handler waits for itself: it called the API and could not answer the callback that its own call made until the call ended"),
+		say("let the handler take several requests at a time, or make the API call after answering; no lock of the server is involved"), s.evidence(d))
 }
 
 // checkTimeout: too slow.
@@ -154,12 +155,12 @@ func checkTimeout(s *subject) []Finding {
 	if !ok || strings.Contains(d.Reason, webhook.OwnRequest) {
 		return nil
 	}
-	remedy := "answer faster: do the work after answering, or in an after-callback"
+	remedy := say("answer faster: do the work after answering, or in an after-callback")
 	if strings.Contains(d.Reason, "whole operation") {
-		remedy = "all before-callbacks of one operation share beforeDeadline; " + remedy
+		remedy = say("all before-callbacks of one operation share beforeDeadline; %s", remedy)
 	}
-	return s.finding(Problem, CauseTimeout, "the handler did not answer in time", remedy, s.evidence(d),
-		fmt.Sprintf("timeout: %s (%s)", s.routeOf(d.Endpoint).timeout, s.routeOf(d.Endpoint).source("timeout")))
+	return s.finding(Problem, CauseTimeout, say("the handler did not answer in time"), remedy, s.evidence(d),
+		say("timeout: %s (%s)", s.routeOf(d.Endpoint).timeout, s.routeOf(d.Endpoint).source("timeout")))
 }
 
 // checkPatience: clients give up before the server does.
@@ -168,17 +169,17 @@ func checkPatience(s *subject) []Finding {
 		return nil
 	}
 	deadline := s.Config.Webhooks.BeforeDeadline
-	configured := fmt.Sprintf("timeout: %s (%s), beforeDeadline %s, clients give up after %s", s.config.Timeout, s.config.Sources["timeout"], deadline, patience)
-	const remedy = "keep timeout below 8 s: a client that has given up shows a failed message and sends it again"
+	configured := say("timeout: %s (%s), beforeDeadline %s, clients give up after %s", s.config.Timeout, s.config.Sources["timeout"], deadline, patience)
+	remedy := say("keep timeout below 8 s: a client that has given up shows a failed message and sends it again")
 	if d, ok := s.last(func(d store.Delivery) bool { return time.Duration(d.DurationMS)*time.Millisecond >= patience }); ok {
-		return s.finding(Problem, CausePatience, fmt.Sprintf("a call took longer than the %s that clients wait", patience), remedy, s.evidence(d), configured)
+		return s.finding(Problem, CausePatience, say("a call took longer than the %s that clients wait", patience), remedy, s.evidence(d), configured)
 	}
 	if !s.config.Enable || s.config.Timeout <= deadline && s.config.Timeout < patience {
 		return nil
 	}
-	text := fmt.Sprintf("its timeout of %s is longer than clients wait; calls are cut off at beforeDeadline", s.config.Timeout)
+	text := say("its timeout of %s is longer than clients wait; calls are cut off at beforeDeadline", s.config.Timeout)
 	if deadline >= patience {
-		text = fmt.Sprintf("its timeout of %s is longer than the %s that clients wait, and beforeDeadline does not cut calls off before", s.config.Timeout, patience)
+		text = say("its timeout of %s is longer than the %s that clients wait, and beforeDeadline does not cut calls off before", s.config.Timeout, patience)
 	}
 	sev := Note
 	if s.asked {
@@ -198,8 +199,8 @@ func checkUnreachable(s *subject) []Finding {
 	if !ok {
 		return nil
 	}
-	return s.finding(Problem, CauseUnreachable, "the handler cannot be reached from the server", "try the address from where the server runs; inside a container 127.0.0.1 is the container itself",
-		s.evidence(d), "posted to "+s.routeOf(d.Endpoint).url)
+	return s.finding(Problem, CauseUnreachable, say("the handler cannot be reached from the server"), say("try the address from where the server runs; inside a container 127.0.0.1 is the container itself"),
+		s.evidence(d), say("posted to %s", s.routeOf(d.Endpoint).url))
 }
 
 // checkRejected: the handler said no.
@@ -208,7 +209,7 @@ func checkRejected(s *subject) []Finding {
 	if !ok {
 		return nil
 	}
-	return s.finding(Note, CauseRejected, fmt.Sprintf("the handler refused with code %d, and so the operation was refused", d.ErrCode), "", s.evidence(d), began(d.Answer))
+	return s.finding(Note, CauseRejected, say("the handler refused with code %d, and so the operation was refused", d.ErrCode), Text{}, s.evidence(d), began(d.Answer))
 }
 
 // checkHandlerFault: the handler said that it failed.
@@ -217,7 +218,7 @@ func checkHandlerFault(s *subject) []Finding {
 	if !ok {
 		return nil
 	}
-	return s.finding(Problem, CauseHandlerFault, "the handler says that it failed: actionCode is not 0", "answer actionCode 0 when the callback was handled; refuse with nextCode 1", s.evidence(d), began(d.Answer))
+	return s.finding(Problem, CauseHandlerFault, say("the handler says that it failed: actionCode is not 0"), say("answer actionCode 0 when the callback was handled; refuse with nextCode 1"), s.evidence(d), began(d.Answer))
 }
 
 // checkEndpoint: calls are held back.
@@ -225,22 +226,34 @@ func checkEndpoint(s *subject) []Finding {
 	var out []Finding
 	for _, e := range s.Endpoints {
 		if reason, ok := e.Callbacks[s.desc.Key]; ok && s.routeOf(e.Name).kind != "shadow" {
-			out = append(out, s.finding(Problem, CauseEndpoint, fmt.Sprintf("%s at endpoint %s is stopped", s.desc.Key, e.Name), resume(e.Name), reason)...)
+			out = append(out, s.finding(Problem, CauseEndpoint, say("%s at endpoint %s is stopped", s.desc.Key, e.Name), resume(e.Name), verbatim(reason))...)
 		}
 		if e.State != "ok" && s.belongsTo(e) {
-			consequence := "after-events wait"
+			consequence := say("after-events wait")
 			if s.desc.Kind == registry.Before {
-				consequence = "before-calls are decided by failedContinue at once, " + consequence
+				consequence = say("before-calls are decided by failedContinue at once, after-events wait")
 			}
-			out = append(out, s.finding(Problem, CauseEndpoint, fmt.Sprintf("endpoint %s is %s since %s: %s", e.Name, e.State, stamp(e.Since), consequence),
-				resume(e.Name), e.Reason)...)
+			out = append(out, s.finding(Problem, CauseEndpoint, say("endpoint %s is %s since %s: %s", e.Name, shownState(e.State), stamp(e.Since), consequence),
+				resume(e.Name), verbatim(e.Reason))...)
 		}
 	}
 	return out
 }
 
-func resume(name string) string {
-	return "repair the handler: probes go on; or: parley webhook resume " + name
+// shownState is the state of an endpoint that does not work.
+func shownState(state string) Text {
+	switch state {
+	case webhook.StateDown:
+		return say("down")
+	case webhook.StatePaused:
+		return say("paused")
+	default:
+		return verbatim(state)
+	}
+}
+
+func resume(name string) Text {
+	return say("repair the handler: probes go on; or: parley webhook resume %s", name)
 }
 
 func (s *subject) belongsTo(e Endpoint) bool {
@@ -264,25 +277,17 @@ func checkQueued(s *subject) []Finding {
 		if w.Event.Callback != s.desc.Key {
 			continue
 		}
-		text := fmt.Sprintf("event %s waits in lane %s since %s", w.Event.EventID, w.Event.Lane, stamp(w.Event.CreatedAt))
-		var evidence []string
+		text := say("event %s waits in lane %s since %s", w.Event.EventID, w.Event.Lane, stamp(w.Event.CreatedAt))
+		var evidence []Text
 		if w.Lane.Ahead > 0 {
-			evidence = append(evidence, fmt.Sprintf("%d events of the same lane come first, in order", w.Lane.Ahead))
+			evidence = append(evidence, say("%d events of the same lane come first, in order", w.Lane.Ahead))
 		}
 		if w.Lane.FailingSince > 0 {
-			evidence = append(evidence, fmt.Sprintf("the lane fails since %s; %d attempts at its first event; the next is due at %s", stamp(w.Lane.FailingSince), w.Lane.Attempts, stamp(w.Lane.Due)))
+			evidence = append(evidence, say("the lane fails since %s; %d attempts at its first event; the next is due at %s", stamp(w.Lane.FailingSince), w.Lane.Attempts, stamp(w.Lane.Due)))
 		}
-		out = append(out, s.finding(Note, CauseQueued, text, "", evidence...)...)
+		out = append(out, s.finding(Note, CauseQueued, text, Text{}, evidence...)...)
 	}
 	return out
-}
-
-// at names the endpoint of a lane, unless it is the callback's own.
-func (s *subject) at(lane string) string {
-	if r := s.routeOf(store.EndpointOf(lane)); !r.own {
-		return " for endpoint " + r.name
-	}
-	return ""
 }
 
 // checkDead: nobody will try again.
@@ -292,8 +297,11 @@ func checkDead(s *subject) []Finding {
 		if d.Callback != s.desc.Key {
 			continue
 		}
-		out = append(out, s.finding(Problem, CauseDead, fmt.Sprintf("event %s was given up%s at %s after %d attempts: %s", d.EventID, s.at(d.Lane), stamp(d.DiedAt), d.Attempts, d.Reason),
-			"once the handler works: parley webhook replay "+d.EventID)...)
+		text := say("event %s was given up at %s after %d attempts: %s", d.EventID, stamp(d.DiedAt), d.Attempts, d.Reason)
+		if r := s.routeOf(store.EndpointOf(d.Lane)); !r.own {
+			text = say("event %s was given up for endpoint %s at %s after %d attempts: %s", d.EventID, r.name, stamp(d.DiedAt), d.Attempts, d.Reason)
+		}
+		out = append(out, s.finding(Problem, CauseDead, text, say("once the handler works: parley webhook replay %s", d.EventID))...)
 	}
 	return out
 }
@@ -309,11 +317,11 @@ func refuses(answer []byte) bool {
 	return fmt.Sprint(a.NextCode) == "1"
 }
 
-func stamp(t im.Millis) string {
+func stamp(t im.Millis) Text {
 	if t == 0 {
-		return "the start"
+		return say("the start")
 	}
-	return t.Time().Format("2006-01-02 15:04:05")
+	return verbatim(t.Time().Format("2006-01-02 15:04:05"))
 }
 
 // unknown is the finding about an id that nothing is known of.
@@ -326,16 +334,16 @@ func unknown(f *Facts) Finding {
 	}
 	out := Finding{
 		Severity: Problem, Cause: CauseUnknown,
-		Text:   fmt.Sprintf("nothing is known of %q: no call about it was made or recorded, and no message with this id is among the newest", f.ID),
-		Remedy: "ask by the message's clientMsgID or serverMsgID, or about the callback: parley webhook why --config EVENT",
+		Text:   say("nothing is known of %q: no call about it was made or recorded, and no message with this id is among the newest", f.ID),
+		Remedy: say("ask by the message's clientMsgID or serverMsgID, or about the callback: parley webhook why --config EVENT"),
 	}
 	if len(on) == 0 {
-		out.Evidence = []string{"every callback is off"}
+		out.Evidence = []Text{say("every callback is off")}
 	} else {
-		out.Evidence = []string{"on: " + strings.Join(on, ", ")}
+		out.Evidence = []Text{say("on: %s", strings.Join(on, ", "))}
 	}
 	if f.LostLogRows > 0 {
-		out.Evidence = append(out.Evidence, fmt.Sprintf("%d calls are missing in the delivery log, which could not keep up", f.LostLogRows))
+		out.Evidence = append(out.Evidence, say("%d calls are missing in the delivery log, which could not keep up", f.LostLogRows))
 	}
 	return out
 }

@@ -1,7 +1,6 @@
 package explain
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -28,10 +27,10 @@ func (s *subject) problems(kind config.Kind) []config.Problem {
 	return out
 }
 
-func shown(list []config.Problem) []string {
-	out := make([]string, len(list))
+func shown(list []config.Problem) []Text {
+	out := make([]Text, len(list))
 	for i, p := range list {
-		out[i] = p.Error()
+		out[i] = verbatim(p.Error())
 	}
 	return out
 }
@@ -45,8 +44,8 @@ func checkNesting(s *subject) []Finding {
 	if len(list) == 0 {
 		return nil
 	}
-	return s.finding(Problem, CauseNesting, fmt.Sprintf("the keys of %s are one level too deep, so none of them counts", list[0].File),
-		"move the contents to the top level and remove the line above them", shown(list)...)
+	return s.finding(Problem, CauseNesting, say("the keys of %s are one level too deep, so none of them counts", list[0].File),
+		say("move the contents to the top level and remove the line above them"), shown(list)...)
 }
 
 // checkMisspelled: a name that is no key, and may stand for this one.
@@ -63,7 +62,7 @@ func checkMisspelled(s *subject) []Finding {
 	if len(list) == 0 {
 		return nil
 	}
-	return s.finding(Problem, CauseMisspelled, "a name is misspelled, so what it sets does not count", "correct the name", shown(list)...)
+	return s.finding(Problem, CauseMisspelled, say("a name is misspelled, so what it sets does not count"), say("correct the name"), shown(list)...)
 }
 
 // checkPlaceholder: url holds what only a router's example does.
@@ -72,7 +71,7 @@ func checkPlaceholder(s *subject) []Finding {
 	if !s.asked || len(list) == 0 {
 		return nil
 	}
-	return s.finding(Problem, CausePlaceholder, "the address of the handler cannot be used", "write the base address only: the server appends the command", shown(list)...)
+	return s.finding(Problem, CausePlaceholder, say("the address of the handler cannot be used"), say("write the base address only: the server appends the command"), shown(list)...)
 }
 
 // checkRefused: the files are not what the server uses.
@@ -81,11 +80,11 @@ func checkRefused(s *subject) []Finding {
 		return nil
 	}
 	if !s.Running {
-		return s.finding(Note, CauseRefused, "a server does not start with these files", "correct every error", shown(s.Refused[0].Problems)...)
+		return s.finding(Note, CauseRefused, say("a server does not start with these files"), say("correct every error"), shown(s.Refused[0].Problems)...)
 	}
 	return s.finding(Problem, CauseRefused,
-		fmt.Sprintf("the files were edited and refused at %s; the configuration of %s is still in effect", stamp(s.Refused[0].At), stamp(s.Since)),
-		"correct every error: the next good edit is taken over", shown(s.Refused[0].Problems)...)
+		say("the files were edited and refused at %s; the configuration of %s is still in effect", stamp(s.Refused[0].At), stamp(s.Since)),
+		say("correct every error: the next good edit is taken over"), shown(s.Refused[0].Problems)...)
 }
 
 // checkVariable: a variable is set where the question was asked and not in the
@@ -98,18 +97,22 @@ func checkVariable(s *subject) []Finding {
 	var missing []string
 	for _, name := range s.CallerEnv {
 		if (strings.HasPrefix(name, prefix) || name == "IMENV_WEBHOOKS_URL") && !slices.Contains(s.Config.Env, name) {
-			missing = append(missing, name+" is set here and not in the server's environment")
+			missing = append(missing, name)
 		}
 	}
-	remedy := "hand the variable to the process: with docker compose list it under environment: of the service and recreate the container (up -d --force-recreate); editing .env alone, or a restart, changes nothing"
+	remedy := say("hand the variable to the process: with docker compose list it under environment: of the service and recreate the container (up -d --force-recreate); editing .env alone, or a restart, changes nothing")
 	if len(missing) > 0 {
 		slices.Sort(missing)
-		return s.finding(Problem, CauseVariable, "a variable never reached the server's process", remedy, missing...)
+		evidence := make([]Text, len(missing))
+		for i, name := range missing {
+			evidence[i] = say("%s is set here and not in the server's environment", name)
+		}
+		return s.finding(Problem, CauseVariable, say("a variable never reached the server's process"), remedy, evidence...)
 	}
 	if s.on() || s.enableSource() != "default" || slices.ContainsFunc(s.Config.Env, func(name string) bool { return strings.HasPrefix(name, prefix) }) {
 		return nil
 	}
-	evidence := "variables in the process: none of IMENV_WEBHOOKS_*"
+	evidence := say("variables in the process: none of IMENV_WEBHOOKS_*")
 	var there []string
 	for _, name := range s.Config.Env {
 		if strings.HasPrefix(name, "IMENV_WEBHOOKS_") {
@@ -117,9 +120,9 @@ func checkVariable(s *subject) []Finding {
 		}
 	}
 	if len(there) > 0 {
-		evidence = "variables in the process: " + strings.Join(there, ", ")
+		evidence = say("variables in the process: %s", strings.Join(there, ", "))
 	}
-	return s.finding(Note, CauseVariable, "if "+prefix+"ENABLE was meant to switch it on, it never reached the server's process", remedy, evidence)
+	return s.finding(Note, CauseVariable, say("if %sENABLE was meant to switch it on, it never reached the server's process", prefix), remedy, evidence)
 }
 
 // checkOff: nobody switched the callback on.
@@ -127,24 +130,25 @@ func checkOff(s *subject) []Finding {
 	if !s.asked || s.config.Enable {
 		return nil
 	}
-	var told, others []string
+	var told []string
+	var others []Text
 	for _, r := range s.routes[1:] {
 		switch {
 		case r.wants && r.kind != "shadow":
 			told = append(told, r.name)
 		case s.desc.Kind == registry.After && r.kind != "shadow":
-			others = append(others, "endpoint "+r.name+": "+r.by)
+			others = append(others, say("endpoint %s: %s", r.name, r.by))
 		}
 	}
 	if len(told) > 0 {
-		return s.finding(Note, CauseOff, fmt.Sprintf("the handler of url is not told, and of the list of endpoints only %s", strings.Join(told, ", ")),
-			fmt.Sprintf("set %s.enable to true at the top level of webhooks.yml, if it should be", s.desc.Key), others...)
+		return s.finding(Note, CauseOff, say("the handler of url is not told, and of the list of endpoints only %s", strings.Join(told, ", ")),
+			say("set %s.enable to true at the top level of webhooks.yml, if it should be", s.desc.Key), others...)
 	}
-	evidence := []string{"enable is false by " + s.enableSource()}
-	if source := s.enableSource(); source == "default" {
-		evidence = []string{fmt.Sprintf("nothing sets %s.enable, in no file and no variable", s.desc.Key)}
+	evidence := []Text{say("enable is false by %s", s.shownSource())}
+	if s.enableSource() == "default" {
+		evidence = []Text{say("nothing sets %s.enable, in no file and no variable", s.desc.Key)}
 	}
-	return s.finding(Problem, CauseOff, "the callback is off", fmt.Sprintf("set %s.enable to true at the top level of webhooks.yml", s.desc.Key), append(evidence, others...)...)
+	return s.finding(Problem, CauseOff, say("the callback is off"), say("set %s.enable to true at the top level of webhooks.yml", s.desc.Key), append(evidence, others...)...)
 }
 
 // checkLegacyKey: of a pair of keys, the one is on that current clients never
@@ -155,21 +159,21 @@ func checkLegacyKey(s *subject) []Finding {
 	}
 	on := s.enabled()
 	if ex := s.desc.LegacyOf; ex != "" {
-		text := fmt.Sprintf("%s is fired by a deprecated endpoint only; current clients use the one that fires %s", s.desc.Key, ex)
-		state := ex + " is off"
+		text := say("%s is fired by a deprecated endpoint only; current clients use the one that fires %s", s.desc.Key, ex)
+		state := say("%s is off", ex)
 		if on[ex] {
-			state = ex + " is on"
+			state = say("%s is on", ex)
 		}
 		sev := Problem
 		if on[ex] {
 			sev = Note
 		}
-		return s.finding(sev, CauseLegacyKey, text, fmt.Sprintf("enable %s, and route %s in the handler", ex, command(ex)), state)
+		return s.finding(sev, CauseLegacyKey, text, say("enable %s, and route %s in the handler", ex, command(ex)), state)
 	}
 	for _, c := range registry.All() {
 		if c.LegacyOf == s.desc.Key && on[c.Key] && !s.on() {
-			return s.finding(Problem, CauseLegacyKey, fmt.Sprintf("%s is on instead, which only a deprecated endpoint fires", c.Key),
-				fmt.Sprintf("enable %s, and route %s in the handler", s.desc.Key, s.desc.Command), c.Key+" is on, "+s.desc.Key+" is off")
+			return s.finding(Problem, CauseLegacyKey, say("%s is on instead, which only a deprecated endpoint fires", c.Key),
+				say("enable %s, and route %s in the handler", s.desc.Key, s.desc.Command), say("%s is on, %s is off", c.Key, s.desc.Key))
 		}
 	}
 	return nil
@@ -196,8 +200,8 @@ func command(key string) string {
 func checkStage(s *subject) []Finding {
 	for _, d := range s.calls {
 		if s.desc.Kind == registry.After && refuses(d.Answer) {
-			return s.finding(Problem, CauseWrongStage, "the handler refuses in the answer to an after-callback, where nobody looks at the answer: the operation is done",
-				stageRemedy(s.desc.Key), "the answer began with "+quote(d.Answer))
+			return s.finding(Problem, CauseWrongStage, say("the handler refuses in the answer to an after-callback, where nobody looks at the answer: the operation is done"),
+				stageRemedy(s.desc.Key), began(d.Answer))
 		}
 	}
 	other := otherStage(s.desc.Key)
@@ -205,18 +209,18 @@ func checkStage(s *subject) []Finding {
 		return nil
 	}
 	if s.desc.Kind == registry.Before {
-		return s.finding(Problem, CauseWrongStage, fmt.Sprintf("%s is on instead: it reports what is done already, and its answer changes nothing", other),
-			fmt.Sprintf("enable %s to refuse or change", s.desc.Key), other+" is on, "+s.desc.Key+" is off")
+		return s.finding(Problem, CauseWrongStage, say("%s is on instead: it reports what is done already, and its answer changes nothing", other),
+			say("enable %s to refuse or change", s.desc.Key), say("%s is on, %s is off", other, s.desc.Key))
 	}
-	return s.finding(Problem, CauseWrongStage, fmt.Sprintf("%s is on instead: it asks before anything is stored, and is asked of what is then refused, too", other),
-		fmt.Sprintf("enable %s to be told of what was stored", s.desc.Key), other+" is on, "+s.desc.Key+" is off")
+	return s.finding(Problem, CauseWrongStage, say("%s is on instead: it asks before anything is stored, and is asked of what is then refused, too", other),
+		say("enable %s to be told of what was stored", s.desc.Key), say("%s is on, %s is off", other, s.desc.Key))
 }
 
-func stageRemedy(key string) string {
+func stageRemedy(key string) Text {
 	if other := otherStage(key); other != "" {
-		return fmt.Sprintf("enable %s and refuse there", other)
+		return say("enable %s and refuse there", other)
 	}
-	return "refuse in a before-callback"
+	return say("refuse in a before-callback")
 }
 
 // otherStage is the key of the same thing before or after, "" if there is none.

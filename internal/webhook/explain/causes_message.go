@@ -1,7 +1,6 @@
 package explain
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/parley-im/parley/internal/im"
@@ -47,7 +46,7 @@ func checkFilters(s *subject) []Finding {
 		}
 		for _, f := range s.excluded(r) {
 			if !r.own {
-				f.Text = "endpoint " + r.name + ": " + f.Text
+				f.Text = say("endpoint %s: %s", r.name, f.Text)
 				if s.called() {
 					f.Severity = Note
 				}
@@ -60,7 +59,7 @@ func checkFilters(s *subject) []Finding {
 
 func (s *subject) excluded(r *route) []Finding {
 	m := s.Message
-	option := func(name string, value any) string { return fmt.Sprintf("%s: %v (%s)", name, value, r.source(name)) }
+	option := func(name string, value any) Text { return say("%s: %v (%s)", name, value, r.source(name)) }
 	switch webhook.Excluded(s.desc, r.filters, m) {
 	case webhook.ByAttention:
 		peer := m.RecvID
@@ -68,28 +67,28 @@ func (s *subject) excluded(r *route) []Finding {
 			peer = m.GroupID
 		}
 		return s.finding(Problem, CauseAttention,
-			fmt.Sprintf("attentionIds leaves the message out: neither its sender %s nor its receiver %s is listed", m.SendID, peer),
-			"add one of them to attentionIds, or empty the list for all", option("attentionIds", "["+list(r.filters.AttentionIDs)+"]"))
+			say("attentionIds leaves the message out: neither its sender %s nor its receiver %s is listed", m.SendID, peer),
+			say("add one of them to attentionIds, or empty the list for all"), option("attentionIds", say("[%s]", list(r.filters.AttentionIDs))))
 	case webhook.ByAllowed:
-		return s.finding(Problem, CauseTypes, fmt.Sprintf("allowedTypes leaves out content type %d", m.ContentType), "add the type, or empty the list for all",
+		return s.finding(Problem, CauseTypes, say("allowedTypes leaves out content type %d", m.ContentType), say("add the type, or empty the list for all"),
 			option("allowedTypes", r.filters.AllowedTypes))
 	case webhook.ByDenied:
-		return s.finding(Problem, CauseTypes, fmt.Sprintf("deniedTypes leaves out content type %d", m.ContentType), "remove the type from the list",
+		return s.finding(Problem, CauseTypes, say("deniedTypes leaves out content type %d", m.ContentType), say("remove the type from the list"),
 			option("deniedTypes", r.filters.DeniedTypes))
 	case webhook.ByServer:
-		return s.finding(Note, CauseTypes, fmt.Sprintf("content type %d belongs to the server and is sent only if allowedTypes lists it", m.ContentType), "list it in allowedTypes")
+		return s.finding(Note, CauseTypes, say("content type %d belongs to the server and is sent only if allowedTypes lists it", m.ContentType), say("list it in allowedTypes"))
 	case webhook.ByTyping:
-		return s.finding(Note, CauseTypes, "typing indicators are never sent", "")
+		return s.finding(Note, CauseTypes, say("typing indicators are never sent"), Text{})
 	}
 	return nil
 }
 
 // list shows ids, the first ten of them.
-func list(ids []string) string {
+func list(ids []string) Text {
 	if len(ids) > 10 {
-		return strings.Join(ids[:10], ", ") + fmt.Sprintf(" and %d more", len(ids)-10)
+		return say("%s and %d more", strings.Join(ids[:10], ", "), len(ids)-10)
 	}
-	return strings.Join(ids, ", ")
+	return verbatim(strings.Join(ids, ", "))
 }
 
 // checkMadeUp: what the two users of a trial say to each other is the trial's.
@@ -97,8 +96,8 @@ func checkMadeUp(s *subject) []Finding {
 	if !s.MadeUp || !s.on() || s.called() {
 		return nil
 	}
-	return s.finding(Problem, CauseMadeUp, fmt.Sprintf("%s and %s are made up, for trying things: handlers hear of their messages only when the trial is switched to the configured ones",
-		s.Message.SendID, s.Message.RecvID), "choose the handlers of webhooks.yml on the console's page Try it, or send between other users")
+	return s.finding(Problem, CauseMadeUp, say("%s and %s are made up, for trying things: handlers hear of their messages only when the trial is switched to the configured ones",
+		s.Message.SendID, s.Message.RecvID), say("choose the handlers of webhooks.yml on the console's page Try it, or send between other users"))
 }
 
 // checkSender: nobody is asked about an administrator's single messages.
@@ -106,8 +105,8 @@ func checkSender(s *subject) []Finding {
 	if s.desc.ID != registry.BeforeSendSingleMsg || s.Message == nil || !s.SenderAdmin || !s.config.Enable || s.called() {
 		return nil
 	}
-	return s.finding(Problem, CauseAdminSender, fmt.Sprintf("%s is an administrator: nobody is asked about single messages of administrators", s.Message.SendID),
-		"send in the name of an ordinary user")
+	return s.finding(Problem, CauseAdminSender, say("%s is an administrator: nobody is asked about single messages of administrators", s.Message.SendID),
+		say("send in the name of an ordinary user"))
 }
 
 // checkNotStored: only stored messages are reported as saved.
@@ -115,7 +114,7 @@ func checkNotStored(s *subject) []Finding {
 	if s.desc.ID != registry.AfterMsgSaveDB || s.Message == nil || s.Message.Seq > 0 || !s.on() {
 		return nil
 	}
-	return s.finding(Note, CauseNotStored, "the message is not stored, so nobody is told that it was", "")
+	return s.finding(Note, CauseNotStored, say("the message is not stored, so nobody is told that it was"), Text{})
 }
 
 // checkOnline: who is online gets no vendor push, so nobody is asked about one.
@@ -126,14 +125,13 @@ func checkOnline(s *subject) []Finding {
 	if !s.asked && !s.config.Enable {
 		return nil
 	}
-	return s.finding(Problem, CauseOnline, fmt.Sprintf("%s is online: offline pushes, and the question about them, are for users who are not", s.Message.RecvID),
-		"use beforeOnlinePush, or try with a user who is disconnected", "online now on "+strings.Join(s.OnlineOn, ", "))
+	return s.finding(Problem, CauseOnline, say("%s is online: offline pushes, and the question about them, are for users who are not", s.Message.RecvID),
+		say("use beforeOnlinePush, or try with a user who is disconnected"), say("online now on %s", strings.Join(s.OnlineOn, ", ")))
 }
 
-func describeMessage(m *im.Message) string {
-	to := "to " + m.RecvID
+func describeMessage(m *im.Message) Text {
 	if m.SessionType == im.GroupChat {
-		to = "to group " + m.GroupID
+		return say("message %s (client %s) from %s to group %s, content type %d, seq %d, at %s", m.ServerMsgID, m.ClientMsgID, m.SendID, m.GroupID, m.ContentType, m.Seq, stamp(m.SendTime))
 	}
-	return fmt.Sprintf("message %s (client %s) from %s %s, content type %d, seq %d, at %s", m.ServerMsgID, m.ClientMsgID, m.SendID, to, m.ContentType, m.Seq, stamp(m.SendTime))
+	return say("message %s (client %s) from %s to %s, content type %d, seq %d, at %s", m.ServerMsgID, m.ClientMsgID, m.SendID, m.RecvID, m.ContentType, m.Seq, stamp(m.SendTime))
 }

@@ -33,9 +33,9 @@ type Finding struct {
 	Severity Severity `json:"severity"`
 	Cause    string   `json:"cause"` // a constant of this package
 	Callback string   `json:"callback,omitempty"`
-	Text     string   `json:"text"`
-	Evidence []string `json:"evidence,omitempty"`
-	Remedy   string   `json:"remedy,omitempty"`
+	Text     Text     `json:"text"`
+	Evidence []Text   `json:"evidence,omitempty"`
+	Remedy   Text     `json:"remedy,omitzero"`
 }
 
 // Causes.
@@ -131,7 +131,7 @@ type Report struct {
 	ID        string     `json:"id,omitempty"`
 	Key       string     `json:"callback,omitempty"`
 	At        im.Millis  `json:"at,omitempty"`
-	Message   string     `json:"message,omitempty"`
+	Message   Text       `json:"message,omitzero"`
 	Since     im.Millis  `json:"configSince,omitempty"`
 	Callbacks []Callback `json:"callbacks"`
 	Findings  []Finding  `json:"findings"`
@@ -144,7 +144,7 @@ type Callback struct {
 	On       bool   `json:"on"`
 	Source   string `json:"source"` // of enable
 	URL      string `json:"url,omitempty"`
-	Decision string `json:"decision"`
+	Decision Text   `json:"decision"`
 	Calls    []Call `json:"calls,omitempty"`
 	// Places are where it goes, or does not: its own handler and every endpoint of
 	// the list.
@@ -157,13 +157,13 @@ type Place struct {
 	Kind     string    `json:"kind"` // push, pull or shadow
 	URL      string    `json:"url,omitempty"`
 	On       bool      `json:"on"`              // the callback is meant to come here
-	By       string    `json:"by"`              // what says so, or why not
+	By       Text      `json:"by"`              // what says so, or why not
 	State    string    `json:"state,omitempty"` // of the endpoint now: ok, down or paused
 	Since    im.Millis `json:"since,omitempty"` // of State
 	Reason   string    `json:"reason,omitempty"`
 	Waiting  int       `json:"waiting"`  // events of the question in its queue
 	Attempts int       `json:"attempts"` // that are logged
-	Decision string    `json:"decision"`
+	Decision Text      `json:"decision"`
 }
 
 // Call is one attempt.
@@ -196,8 +196,8 @@ type subject struct {
 }
 
 // finding returns one about the callback.
-func (s *subject) finding(sev Severity, cause, text, remedy string, evidence ...string) []Finding {
-	evidence = slices.DeleteFunc(evidence, func(e string) bool { return e == "" })
+func (s *subject) finding(sev Severity, cause string, text, remedy Text, evidence ...Text) []Finding {
+	evidence = slices.DeleteFunc(evidence, Text.IsZero)
 	return []Finding{{Severity: sev, Cause: cause, Callback: s.desc.Key, Text: text, Evidence: evidence, Remedy: remedy}}
 }
 
@@ -207,6 +207,14 @@ func (s *subject) enableSource() string {
 		return source
 	}
 	return "default"
+}
+
+// shownSource is the same for people.
+func (s *subject) shownSource() Text {
+	if source := s.enableSource(); source != "default" {
+		return verbatim(source)
+	}
+	return say("default")
 }
 
 // checks find causes. Each looks at one callback and knows one mistake.
@@ -269,7 +277,7 @@ func merge(list []Finding) []Finding {
 	var out []Finding
 	for _, f := range list {
 		if !slices.ContainsFunc(out, func(o Finding) bool {
-			return o.Cause == f.Cause && o.Text == f.Text && slices.Equal(o.Evidence, f.Evidence)
+			return o.Cause == f.Cause && o.Text.String() == f.Text.String() && slices.EqualFunc(o.Evidence, f.Evidence, func(a, b Text) bool { return a.String() == b.String() })
 		}) {
 			out = append(out, f)
 		}

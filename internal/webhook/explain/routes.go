@@ -1,7 +1,6 @@
 package explain
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -20,11 +19,11 @@ type route struct {
 	own     bool
 	url     string // that calls are posted to
 	wants   bool   // the callback comes here, unless a filter leaves it out
-	by      string // what says so, or why not
+	by      Text   // what says so, or why not
 	timeout time.Duration
 	filters webhook.Callback
 	// source says where an option of the place comes from.
-	source func(option string) string
+	source func(option string) Text
 }
 
 // findRoutes is the rule of the webhook engine, as the configuration that applied
@@ -33,17 +32,17 @@ type route struct {
 func (s *subject) findRoutes() []route {
 	own := route{
 		name: s.ownEndpoint(), kind: "push", own: true, url: s.config.URL, wants: s.config.Enable, timeout: s.config.Timeout,
-		by: "enable is false by " + s.enableSource(), filters: filters(s.config.AttentionIDs, s.config.AllowedTypes, s.config.DeniedTypes),
-		source: func(option string) string { return s.config.Sources[option] },
+		by: say("enable is false by %s", s.shownSource()), filters: filters(s.config.AttentionIDs, s.config.AllowedTypes, s.config.DeniedTypes),
+		source: func(option string) Text { return verbatim(s.config.Sources[option]) },
 	}
 	if own.wants {
-		own.by = "on by " + s.enableSource()
+		own.by = say("on by %s", s.shownSource())
 	}
 	out := []route{own}
 	for _, e := range s.Config.Webhooks.Endpoints {
 		r := route{
 			name: e.Name, kind: "push", timeout: e.Timeout, filters: filters(e.AttentionIDs, e.AllowedTypes, e.DeniedTypes),
-			source: func(string) string { return "endpoint " + e.Name + ", " + e.Source },
+			source: func(string) Text { return say("endpoint %s, %s", e.Name, e.Source) },
 		}
 		if r.timeout == 0 {
 			r.timeout = s.config.Timeout
@@ -60,15 +59,15 @@ func (s *subject) findRoutes() []route {
 		i := slices.IndexFunc(e.Events, func(pattern string) bool { return webhook.Match(pattern, s.desc.Key) })
 		switch {
 		case i < 0:
-			r.by = fmt.Sprintf("its events %q do not cover %s", e.Events, s.desc.Key)
+			r.by = say("its events %q do not cover %s", e.Events, s.desc.Key)
 		case e.Shadow && s.desc.Kind == registry.After:
-			r.by = "a shadow gets copies of before-calls, and nothing else"
+			r.by = say("a shadow gets copies of before-calls, and nothing else")
 		case !e.Shadow && s.desc.Kind == registry.Before:
-			r.by = "only the handler of url is asked; endpoints of the list are told of after-events"
+			r.by = say("only the handler of url is asked; endpoints of the list are told of after-events")
 		case e.Shadow && !s.config.Enable:
-			r.by = "nobody is asked, so there is no call to copy"
+			r.by = say("nobody is asked, so there is no call to copy")
 		default:
-			r.wants, r.by = true, fmt.Sprintf("its events cover it with %q", e.Events[i])
+			r.wants, r.by = true, say("its events cover it with %q", e.Events[i])
 		}
 		out = append(out, r)
 	}
@@ -182,23 +181,23 @@ func (s *subject) places() []Place {
 }
 
 // decisions says what an outcome came to.
-var decisions = map[string]string{
-	"approve":         "the handler approved, the operation went on",
-	"reject":          "the handler refused, the operation was refused",
-	"failed_continue": "there was no usable answer; failedContinue is true, the operation went on unchanged",
-	"failed_refuse":   "there was no usable answer; failedContinue is false, the operation was refused",
-	"delivered":       "the handler took the event",
-	"retry":           "the handler did not take the event; it is tried again",
-	"dead_letter":     "the event was given up",
-	"interrupted":     "the server stopped during the attempt; it is made again",
-	"breaker_open":    "the endpoint counts as down, so the handler was not called",
-	"shadow_agrees":   "its answer would have decided the same; nobody obeyed it",
-	"shadow_differs":  "its answer would have decided otherwise; nobody obeyed it",
-	"shadow_failed":   "it had no usable answer; nobody waited for it",
+var decisions = map[string]Text{
+	"approve":         say("the handler approved, the operation went on"),
+	"reject":          say("the handler refused, the operation was refused"),
+	"failed_continue": say("there was no usable answer; failedContinue is true, the operation went on unchanged"),
+	"failed_refuse":   say("there was no usable answer; failedContinue is false, the operation was refused"),
+	"delivered":       say("the handler took the event"),
+	"retry":           say("the handler did not take the event; it is tried again"),
+	"dead_letter":     say("the event was given up"),
+	"interrupted":     say("the server stopped during the attempt; it is made again"),
+	"breaker_open":    say("the endpoint counts as down, so the handler was not called"),
+	"shadow_agrees":   say("its answer would have decided the same; nobody obeyed it"),
+	"shadow_differs":  say("its answer would have decided otherwise; nobody obeyed it"),
+	"shadow_failed":   say("it had no usable answer; nobody waited for it"),
 }
 
 // decisionAt says what became of the callback at one place.
-func (s *subject) decisionAt(r *route, t trace) string {
+func (s *subject) decisionAt(r *route, t trace) Text {
 	if len(t.dead) > 0 {
 		return decisions["dead_letter"]
 	}
@@ -207,27 +206,27 @@ func (s *subject) decisionAt(r *route, t trace) string {
 		case known:
 			return text
 		case d.Outcome != "probe": // a copy that nobody waited for
-			return d.Outcome
+			return verbatim(d.Outcome)
 		}
 	}
 	switch {
 	case len(t.waiting) > 0:
-		return "the event waits for its first attempt"
+		return say("the event waits for its first attempt")
 	case len(t.cursors) > 0:
-		return fmt.Sprintf("kept for fetching as cursor %d", t.cursors[0])
+		return say("kept for fetching as cursor %d", t.cursors[0])
 	case !r.wants && r.own:
-		return "off: nobody was called"
+		return say("off: nobody was called")
 	case !r.wants:
-		return "it does not come here"
+		return say("it does not come here")
 	case s.ID == "":
-		return "on"
+		return say("on")
 	case s.Message != nil && webhook.Excluded(s.desc, r.filters, s.Message) != "":
-		return "left out by a filter: nobody was called"
+		return say("left out by a filter: nobody was called")
 	case r.kind == "pull":
-		return "on, and the event is not among the newest that are kept for fetching"
+		return say("on, and the event is not among the newest that are kept for fetching")
 	case s.desc.Kind == registry.After:
-		return "on, and no event is known: it was delivered longer ago than the log is kept, or never made"
+		return say("on, and no event is known: it was delivered longer ago than the log is kept, or never made")
 	default:
-		return "on, and no call is known"
+		return say("on, and no call is known")
 	}
 }

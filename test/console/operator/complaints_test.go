@@ -113,7 +113,13 @@ func (c complaint) isFound(t *testing.T) {
 		}
 		awaitRefused(t, s)
 	}
-	login(t, s, "en").finds(id, c.callback, c.pasted, c.cause, c.parts)
+	p := login(t, s, "en")
+	p.finds(id, c.callback, c.pasted, c.cause, c.parts)
+	p.speak("zh")
+	said := `[...document.querySelectorAll('[data-cause="` + c.cause + `"] > p')]`
+	if !p.eval(said + `.length > 1 && ` + said + `.every(e => /\p{Script=Han}/u.test(e.innerText.replace("处理办法", "")))`) {
+		t.Errorf("not in Chinese:\n%s", p.text())
+	}
 }
 
 // finds asks for the cause on the page.
