@@ -119,12 +119,7 @@ start_postgres() {
 	return 1
 }
 
-prepare_metrics() {
-	cd test/metrics
-	gotest .
-}
-
-native() {
+prepare_native() {
 	test/clients/native/prepare.sh
 	cd test/clients/native
 	CGO_ENABLED=1 go test -c -o "$work/bin/native.test" .
