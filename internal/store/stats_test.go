@@ -97,7 +97,7 @@ func TestCommitsAreTold(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if commits.Load() != 3 || requests.Load() != 3 {
+		if commits.Load() < 3 || requests.Load() < 3 { // the store writes by itself, too
 			t.Errorf("%d commits of %d requests", commits.Load(), requests.Load())
 		}
 		if st := s.Stats(); st.WriteRoom == 0 || st.Readers == 0 || st.Writes != 0 {
