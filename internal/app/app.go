@@ -211,9 +211,7 @@ func build(ctx context.Context, o Options) (*server, error) {
 		return nil, errors.Join(err, s.store.Close())
 	}
 	s.history = metrics.NewHistory(s.metrics, outbox.SystemClock{}, s.measure(hub, messages, asking).now)
-	if err := s.openConsole(); err != nil {
-		return nil, errors.Join(err, s.store.Close())
-	}
+	s.openConsole()
 	if s.jobs, err = scheduled(s.store, nightWork{messages, s.services.Objects, s.services.Devices, s.auth}, c, s.metrics.JobRan, o.Logger); err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}

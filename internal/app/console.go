@@ -12,13 +12,12 @@ import (
 )
 
 // openConsole builds the operator's page, unless it is off.
-func (s *server) openConsole() error {
+func (s *server) openConsole() {
 	c := s.options.Config.Console
 	if !c.Enable {
-		return nil
+		return
 	}
-	var err error
-	s.console, err = console.New(console.Options{
+	s.console = console.New(console.Options{
 		Store: s.store, Auth: s.auth, Peers: s.front.peers, Desk: s.desk, Calls: &s.calls,
 		History: s.history, Health: s.health, Warnings: &s.warnings, Version: s.options.Version, SessionLife: c.SessionLife, Logger: s.log,
 		Chat: s.consoleChat(), Trial: s.trial,
@@ -26,7 +25,6 @@ func (s *server) openConsole() error {
 			return slices.Contains(c.ContentReaders, "*") || slices.Contains(c.ContentReaders, userID)
 		},
 	})
-	return err
 }
 
 // listenConsole opens the page's own address, if it has one.

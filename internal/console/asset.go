@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/klauspost/compress/gzip"
 )
@@ -24,11 +25,13 @@ type asset struct {
 	zipped []byte
 }
 
-// assets are the static files by their names, without and with the hash.
-var assetsByFile, assetsByName = loadAssets()
+// assetIndex holds the static files by their names, without and with the hash.
+type assetIndex struct{ byFile, byName map[string]*asset }
 
-func loadAssets() (byFile, byName map[string]*asset) {
-	byFile, byName = map[string]*asset{}, map[string]*asset{}
+// assets are made when the first page is asked for: a server that starts has
+// other things to do.
+var assets = sync.OnceValue(func() assetIndex {
+	all := assetIndex{map[string]*asset{}, map[string]*asset{}}
 	entries, err := staticFiles.ReadDir("static")
 	if err != nil {
 		panic(err) // embedded
@@ -43,14 +46,14 @@ func loadAssets() (byFile, byName map[string]*asset) {
 			name: strings.TrimSuffix(e.Name(), ext) + "." + hashOf(string(plain))[:12] + ext, kind: mime.TypeByExtension(ext),
 			plain: plain, zipped: zip(plain, gzip.BestCompression),
 		}
-		byFile[e.Name()], byName[a.name] = a, a
+		all.byFile[e.Name()], all.byName[a.name] = a, a
 	}
-	return byFile, byName
-}
+	return all
+})
 
 // assetPath is where a static file is served.
 func assetPath(file string) (string, error) {
-	a := assetsByFile[file]
+	a := assets().byFile[file]
 	if a == nil {
 		return "", fmt.Errorf("no static file %q", file)
 	}
@@ -58,7 +61,7 @@ func assetPath(file string) (string, error) {
 }
 
 func serveAsset(w http.ResponseWriter, r *http.Request) {
-	a := assetsByName[r.PathValue("file")]
+	a := assets().byName[r.PathValue("file")]
 	if a == nil {
 		http.NotFound(w, r)
 		return

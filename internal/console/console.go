@@ -64,7 +64,7 @@ type Console struct {
 }
 
 // New returns the console of a server.
-func New(o Options) (*Console, error) {
+func New(o Options) *Console {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -77,12 +77,9 @@ func New(o Options) (*Console, error) {
 	if c.Warnings == nil {
 		c.Warnings = &Warnings{}
 	}
-	var err error
-	if c.templates, err = parseTemplates(c.pages); err != nil {
-		return nil, err
-	}
+	c.templates = templatesOf(c.pages)
 	c.handler = c.routes()
-	return c, nil
+	return c
 }
 
 // ServeHTTP implements http.Handler.

@@ -143,7 +143,7 @@ func TestPageWeight(t *testing.T) {
 		})
 	}
 	static := 0
-	for _, a := range assetsByName {
+	for _, a := range assets().byName {
 		static += len(a.zipped)
 	}
 	for _, p := range s.pages {

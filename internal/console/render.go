@@ -9,8 +9,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -26,33 +28,33 @@ const loginTemplate = "login.html"
 // commonTemplates are parsed with every page's own.
 var commonTemplates = []string{"templates/layout.html", "templates/parts.html"}
 
-// templates holds the parsed files of every page, once for each language.
-type templates map[language]map[string]*template.Template
+// templates holds the files of every page, once for each language. Each is parsed
+// when it is first shown: a server that starts has other things to do.
+type templates map[language]map[string]func() (*template.Template, error)
 
-func parseTemplates(pages []*page) (templates, error) {
+func templatesOf(pages []*page) templates {
+	files := []string{loginTemplate}
+	for _, p := range pages {
+		files = append(files, p.template)
+	}
 	all := templates{}
 	for _, l := range languages {
-		all[l] = map[string]*template.Template{}
-		files := []string{loginTemplate}
-		for _, p := range pages {
-			files = append(files, p.template)
-		}
+		all[l] = map[string]func() (*template.Template, error){}
 		for _, file := range files {
-			if all[l][file] != nil {
-				continue
-			}
-			t, err := template.New(file).Funcs(functions(l)).ParseFS(templateFiles, append(commonTemplates, "templates/"+file)...)
-			if err != nil {
-				return nil, fmt.Errorf("template %s: %w", file, err)
-			}
-			all[l][file] = t
+			all[l][file] = sync.OnceValues(func() (*template.Template, error) {
+				return template.New(file).Funcs(functions(l)).ParseFS(templateFiles, append(slices.Clone(commonTemplates), "templates/"+file)...)
+			})
 		}
 	}
-	return all, nil
+	return all
 }
 
 func (t templates) fragment(w io.Writer, l language, file, definition string, data any) error {
-	return t[l][file].ExecuteTemplate(w, definition, data)
+	parsed, err := t[l][file]()
+	if err != nil {
+		return fmt.Errorf("template %s: %w", file, err)
+	}
+	return parsed.ExecuteTemplate(w, definition, data)
 }
 
 // functions are what templates can call besides the built-in ones.
