@@ -207,7 +207,7 @@ func TestSession(t *testing.T) {
 
 	hash := hashOf(other.client.Jar.Cookies(at)[0].Value)
 	if status, _ := b.post("/access/sessions/end", url.Values{"session": {hash}}); status != http.StatusSeeOther {
-		t.Errorf("ending another session: %d", status)
+		t.Errorf("ending the other login: %d", status)
 	}
 	if status, _ := other.get("/access"); status != http.StatusSeeOther {
 		t.Errorf("the ended session goes on: %d", status)
@@ -259,7 +259,7 @@ func TestForgedChanges(t *testing.T) {
 	foreign := s.loggedIn()
 	before++ // its login
 	for _, path := range posts {
-		for name, csrf := range map[string]string{"no token": "", "a wrong one": "00", "that of another session": foreign.csrf} {
+		for name, csrf := range map[string]string{"no token": "", "a wrong one": "00", "that of another login": foreign.csrf} {
 			if status, _ := b.do(http.MethodPost, path, url.Values{csrfField: {csrf}}, "Origin", s.url); status != http.StatusForbidden {
 				t.Errorf("%s with %s: %d", path, name, status)
 			}

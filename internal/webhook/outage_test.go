@@ -148,7 +148,7 @@ func TestTenMinuteOutage(t *testing.T) {
 		}
 		drained := time.Since(returned)
 		synctest.Wait()
-		time.Sleep(5 * time.Second) // virtual
+		time.Sleep(5 * time.Second) // of the bubble's clock
 		_, got := h.seen()
 		perLane := map[string][]string{}
 		for _, g := range got {
@@ -235,7 +235,7 @@ func TestRateOfAnEndpoint(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(40 * time.Second) // virtual
+		time.Sleep(40 * time.Second) // of the bubble's clock
 		_, got := h.seen()
 		if len(got) != events {
 			t.Fatalf("%d events arrived", len(got))
