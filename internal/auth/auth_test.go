@@ -20,29 +20,9 @@ func TestMain(m *testing.M) { storetest.Main(m) }
 
 const secret = "the secret"
 
-// clock is a time the test moves.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-func newClock() *clock { return &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)} }
-
 // newService returns a service on a fresh store with an administrator, the
 // users alice and bob and a notification account.
-func newService(t *testing.T, open storetest.Open, c *clock, policy, perPlatform int) *auth.Service {
+func newService(t *testing.T, open storetest.Open, c *storetest.Clock, policy, perPlatform int) *auth.Service {
 	t.Helper()
 	s := open(store.Options{Now: c.Now})
 	if err := s.Write(t.Context(), func(tx *store.Tx) error {
@@ -75,7 +55,7 @@ func userToken(t *testing.T, s *auth.Service, userID string, p im.Platform) stri
 
 func TestVerify(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, open storetest.Open) {
-		c := newClock()
+		c := storetest.NewClock()
 		s := newService(t, open, c, auth.PolicyPerPlatform, 0)
 		good := userToken(t, s, "alice", im.PlatformIOS)
 		signed := func(key any, method jwt.SigningMethod, exp time.Time) string {
@@ -128,7 +108,7 @@ func TestVerify(t *testing.T) {
 			}
 		})
 		t.Run("a kicked token is forgotten with the next login", func(t *testing.T) {
-			c.pass(time.Second)
+			c.Pass(time.Second)
 			userToken(t, s, "alice", im.PlatformWindows)
 			if _, err := s.Verify(t.Context(), good); !errors.Is(err, im.ErrTokenNotExist) {
 				t.Errorf("%v", err)
@@ -136,11 +116,11 @@ func TestVerify(t *testing.T) {
 		})
 		t.Run("a checked token expires too", func(t *testing.T) {
 			token := userToken(t, s, "bob", im.PlatformIOS)
-			c.pass(90*24*time.Hour - time.Second)
+			c.Pass(90*24*time.Hour - time.Second)
 			if _, err := s.Verify(t.Context(), token); err != nil {
 				t.Fatal(err)
 			}
-			c.pass(2 * time.Second)
+			c.Pass(2 * time.Second)
 			if _, err := s.Verify(t.Context(), token); !errors.Is(err, im.ErrTokenExpired) {
 				t.Errorf("%v", err)
 			}
@@ -149,7 +129,7 @@ func TestVerify(t *testing.T) {
 }
 
 func TestAdminToken(t *testing.T) {
-	c := newClock()
+	c := storetest.NewClock()
 	s := newService(t, storetest.SQLite(t), c, auth.PolicyPerPlatform, 0)
 	first, _, err := s.AdminToken(t.Context(), secret, "imAdmin")
 	if err != nil {
@@ -158,18 +138,18 @@ func TestAdminToken(t *testing.T) {
 	if again, _, err := s.AdminToken(t.Context(), secret, "imAdmin"); err != nil || again != first {
 		t.Fatalf("within one second another token: %v", err)
 	}
-	c.pass(time.Minute)
+	c.Pass(time.Minute)
 	second, _, err := s.AdminToken(t.Context(), secret, "imAdmin")
 	if err != nil || second == first {
 		t.Fatalf("second token: %v", err)
 	}
-	c.pass(5*time.Minute - time.Second)
+	c.Pass(5*time.Minute - time.Second)
 	for _, token := range []string{first, second} {
 		if _, err := s.Verify(t.Context(), token); err != nil {
 			t.Fatalf("within the grace: %v", err)
 		}
 	}
-	c.pass(2 * time.Second)
+	c.Pass(2 * time.Second)
 	if _, err := s.Verify(t.Context(), first); !errors.Is(err, im.ErrTokenNotExist) {
 		t.Errorf("after the grace: %v", err)
 	}
@@ -193,7 +173,7 @@ func TestAdminToken(t *testing.T) {
 }
 
 func TestUserTokenRefused(t *testing.T) {
-	s := newService(t, storetest.SQLite(t), newClock(), auth.PolicyPerPlatform, 0)
+	s := newService(t, storetest.SQLite(t), storetest.NewClock(), auth.PolicyPerPlatform, 0)
 	for name, test := range map[string]struct {
 		userID   string
 		platform im.Platform
@@ -211,7 +191,7 @@ func TestUserTokenRefused(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, err, test.want)
 		}
 	}
-	odd := newService(t, storetest.SQLite(t), newClock(), 7, 0)
+	odd := newService(t, storetest.SQLite(t), storetest.NewClock(), 7, 0)
 	if _, _, err := odd.UserToken(t.Context(), "alice", im.PlatformIOS); err == nil {
 		t.Error("an unknown policy issued a token")
 	}
@@ -244,11 +224,11 @@ func TestPolicyAtIssue(t *testing.T) {
 		"5 the web ends a pad, not the PCs": {5, 0, []im.Platform{ipad, osx, windows, web}, []int{1, 2, 3}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newClock()
+			c := storetest.NewClock()
 			s := newService(t, storetest.SQLite(t), c, test.policy, test.perPlatform)
 			var tokens []string
 			for _, p := range test.issued {
-				c.pass(time.Second)
+				c.Pass(time.Second)
 				tokens = append(tokens, userToken(t, s, "alice", p))
 			}
 			var valid []int
@@ -267,16 +247,16 @@ func TestPolicyAtIssue(t *testing.T) {
 		})
 	}
 	t.Run("two logins within a second share a token", func(t *testing.T) {
-		s := newService(t, storetest.SQLite(t), newClock(), auth.PolicyPerPlatform, 0)
+		s := newService(t, storetest.SQLite(t), storetest.NewClock(), auth.PolicyPerPlatform, 0)
 		if a, b := userToken(t, s, "alice", ios), userToken(t, s, "alice", ios); a != b {
 			t.Error("two tokens")
 		}
 	})
 	t.Run("other users are left alone", func(t *testing.T) {
-		c := newClock()
+		c := storetest.NewClock()
 		s := newService(t, storetest.SQLite(t), c, auth.PolicyPerPlatform, 0)
 		bob := userToken(t, s, "bob", ios)
-		c.pass(time.Second)
+		c.Pass(time.Second)
 		userToken(t, s, "alice", ios)
 		if _, err := s.Verify(t.Context(), bob); err != nil {
 			t.Error(err)
@@ -300,14 +280,14 @@ func TestDisplace(t *testing.T) {
 		"admins nobody":       {1, im.PlatformAdmin, nil, []im.Platform{ios, android, windows, osx, web, ipad}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newClock()
+			c := storetest.NewClock()
 			open := storetest.SQLite(t)
 			issuer := newService(t, open, c, auth.PolicyNoKick, 30)
 			tokens := map[im.Platform]string{}
 			for _, p := range []im.Platform{ios, android, windows, osx, web, ipad} {
 				tokens[p] = userToken(t, issuer, "alice", p)
 			}
-			c.pass(time.Second)
+			c.Pass(time.Second)
 			var own string
 			if test.connects != im.PlatformAdmin {
 				own = userToken(t, issuer, "alice", test.connects)
@@ -341,13 +321,13 @@ func TestDisplace(t *testing.T) {
 // ended it, must not end that login.
 func TestDisplaceByAnEndedToken(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, open storetest.Open) {
-		c := newClock()
+		c := storetest.NewClock()
 		s := newService(t, open, c, auth.PolicyPerPlatform, 0)
 		slow := userToken(t, s, "alice", ios)
 		if _, err := s.Verify(t.Context(), slow); err != nil {
 			t.Fatal(err)
 		}
-		c.pass(time.Second)
+		c.Pass(time.Second)
 		fast := userToken(t, s, "alice", ios)
 		if _, err := s.Displace(t.Context(), "alice", ios, slow); !errors.Is(err, im.ErrTokenKicked) {
 			t.Errorf("displace: %v", err)
@@ -361,13 +341,13 @@ func TestDisplaceByAnEndedToken(t *testing.T) {
 // Two logins at the same time must not both miss the other.
 func TestLoginsAtOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, open storetest.Open) {
-		c := newClock()
+		c := storetest.NewClock()
 		s := newService(t, open, c, auth.PolicyPerPlatform, 0)
 		const logins = 8
 		tokens := make([]string, logins)
 		var wg sync.WaitGroup
 		for i := range logins {
-			c.pass(time.Second)
+			c.Pass(time.Second)
 			wg.Go(func() {
 				token, _, err := s.UserToken(context.Background(), "alice", ios)
 				if err != nil {

@@ -89,7 +89,7 @@ func TestLogin(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.clock.pass(90*24*time.Hour - time.Hour)
+		s.clock.Pass(90*24*time.Hour - time.Hour)
 		b := s.browser()
 		if status, _ := b.login(token); status != http.StatusSeeOther {
 			t.Fatalf("status %d", status)
@@ -97,7 +97,7 @@ func TestLogin(t *testing.T) {
 		if got := s.entries(); got[0].UserID != "second" {
 			t.Errorf("logged in as %+v", got)
 		}
-		s.clock.pass(time.Hour)
+		s.clock.Pass(time.Hour)
 		if status, _ := b.get("/access"); status != http.StatusSeeOther {
 			t.Errorf("the session outlived the token: %d", status)
 		}
@@ -133,7 +133,7 @@ func TestLogin(t *testing.T) {
 			"/console/\\evil.example": "/console/",
 			"":                        "/console/",
 		} {
-			s.clock.pass(time.Minute)
+			s.clock.Pass(time.Minute)
 			resp := s.browser().send(http.MethodPost, "/login", url.Values{"secret": {secret}, "next": {next}}, "Origin", s.url)
 			resp.Body.Close()
 			if to := resp.Header.Get("Location"); to != want {
@@ -155,7 +155,7 @@ func TestLoginRate(t *testing.T) {
 	if status, _ := b.login(secret); status != http.StatusTooManyRequests {
 		t.Errorf("one try too many: %d", status)
 	}
-	s.clock.pass(tryEvery)
+	s.clock.Pass(tryEvery)
 	if status, _ := b.login(secret); status != http.StatusSeeOther {
 		t.Errorf("after a while: %d", status)
 	}
@@ -223,7 +223,7 @@ func TestSession(t *testing.T) {
 	}
 
 	b = s.loggedIn()
-	s.clock.pass(12 * time.Hour)
+	s.clock.Pass(12 * time.Hour)
 	if status, _ := b.get("/access"); status != http.StatusSeeOther {
 		t.Errorf("the session did not end: %d", status)
 	}

@@ -98,7 +98,7 @@ func TestReveal(t *testing.T) {
 	if last.Action != "chat/conversation/reveal" || !strings.Contains(last.Detail, string(chat)) || last.UserID != "imAdmin" {
 		t.Errorf("recorded as %+v", last)
 	}
-	s.clock.pass(revealed)
+	s.clock.Pass(revealed)
 	if sees(asker, chat, "between us") {
 		t.Error("shown for ever")
 	}
@@ -185,7 +185,7 @@ func TestKick(t *testing.T) {
 	if _, err := s.auth.Verify(t.Context(), token); err != nil {
 		t.Fatal(err)
 	}
-	s.clock.pass(time.Second)
+	s.clock.Pass(time.Second)
 	if status, body := b.post("/chat/user/kick", url.Values{"id": {"alice"}, "platform": {"5"}}); status != 303 {
 		t.Fatalf("status %d\n%s", status, body)
 	}

@@ -30,31 +30,13 @@ func TestMain(m *testing.M) { storetest.Main(m) }
 
 const secret = "the secret"
 
-// clock is a time the test moves.
-type testClock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *testClock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *testClock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 // site is a console with its store, served.
 type site struct {
 	*Console
 	t     *testing.T
 	url   string
 	auth  *auth.Service
-	clock *testClock
+	clock *storetest.Clock
 	past  *history
 }
 
@@ -84,7 +66,7 @@ func (h *history) Points(after im.Millis) (out []metrics.Point) {
 
 func newSite(t *testing.T, change ...func(*Options)) *site {
 	t.Helper()
-	clock := &testClock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	clock := storetest.NewClock()
 	s := storetest.SQLite(t)(store.Options{Now: clock.Now})
 	if err := s.Write(t.Context(), func(tx *store.Tx) error {
 		for id, level := range map[string]int32{"imAdmin": 2, "second": 2, "alice": 0} {

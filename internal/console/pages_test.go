@@ -98,15 +98,7 @@ func (b *browser) firstEvent(path string) string {
 	b.t.Helper()
 	ctx, stop := context.WithCancel(b.t.Context())
 	defer stop()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.url+Base+path, nil)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	req.Header.Set("Accept", "text/event-stream")
-	resp, err := b.client.Do(req)
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	resp, _ := b.tail(ctx, path)
 	defer resp.Body.Close()
 	var text strings.Builder
 	buf := make([]byte, 4096)

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,7 +65,7 @@ type kit struct {
 	*push.Service
 	t     *testing.T
 	store *store.Store
-	clock atomic.Int64 // Unix time in nanoseconds, moved by the tests; the store reads it at any time
+	clock *storetest.Clock
 	out   *vendor
 	there map[string]bool
 	rows  []store.OutboxEvent // recorded and not delivered
@@ -80,19 +79,16 @@ func (k *kit) Render(e im.Event) []store.OutboxEvent {
 
 func start(t *testing.T, open storetest.Open, o push.Options) *kit {
 	t.Helper()
-	k := &kit{t: t, out: &vendor{}, there: map[string]bool{}}
-	k.clock.Store(time.Now().UnixNano())
+	k := &kit{t: t, clock: storetest.NewClock(), out: &vendor{}, there: map[string]bool{}}
 	if o.Vendor == nil && o.Hooks == nil {
 		o.Vendor = k.out
 	}
 	o.Reached = func(userID string) bool { return k.there[userID] }
 	k.Service = push.New(o)
-	k.store = open(store.Options{Recorder: k, Now: k.now})
+	k.store = open(store.Options{Recorder: k, Now: k.clock.Now})
 	k.Use(k.store)
 	return k
 }
-
-func (k *kit) now() time.Time { return time.Unix(0, k.clock.Load()) }
 
 func (k *kit) write(f func(tx *store.Tx) error) {
 	k.t.Helper()
@@ -111,7 +107,7 @@ func (k *kit) users(ids ...string) {
 func (k *kit) send(m *im.Message) *im.Message {
 	k.t.Helper()
 	m.ConversationID = m.LogID()
-	m.SendTime = im.MillisOf(k.now())
+	m.SendTime = im.MillisOf(k.clock.Now())
 	if m.Content == nil {
 		m.Content = []byte(`{"content":"x"}`)
 	}
@@ -134,7 +130,7 @@ func (k *kit) work() (left []outbox.Result) {
 		r := k.Deliver(k.t.Context(), &row, 1)
 		if r.Verdict != outbox.Delivered {
 			left = append(left, r)
-			k.clock.Add(int64(r.After))
+			k.clock.Pass(r.After)
 			k.rows = append(k.rows, row)
 			if len(left) > 50 {
 				k.t.Fatal("never done")
@@ -200,7 +196,7 @@ func TestWhoIsPushedTo(t *testing.T) {
 		},
 		{
 			what: "a message of yesterday", message: text("m", "alice", "bob"),
-			prepare: func(k *kit, _ *im.Message) { k.clock.Add(int64(25 * time.Hour)) },
+			prepare: func(k *kit, _ *im.Message) { k.clock.Pass(25 * time.Hour) },
 		},
 		{
 			what: "a message that is not stored", want: true,
